@@ -1,0 +1,95 @@
+"""Everything that stillwatch raises on purpose.
+
+StillwatchError
+├── UsageError            the call itself is wrong (exit 2)
+├── ConfigError           a setting is missing, unknown or out of range (exit 3)
+├── RejectedInputError    more input was quarantined than the caller allows (exit 4)
+├── EnvironmentFault      the machine or installation lacks something (exit 5)
+│   └── EngineUnavailable an optional engine is not installed
+├── ExternalServiceError  a service that we depend on did not answer (exit 6)
+├── LakeError             the lake cannot be read or written
+│   ├── LakeLocked        another writer holds the lake
+│   ├── LakeCorrupt       the manifest names something that is not there
+│   └── SchemaMismatch    rows do not have the shape of their table
+├── SourceError           a telemetry file as a whole is not what its source expects
+├── VaultError            a sealed identity cannot be written or opened
+└── CalibrationError      a calibration is missing, damaged or does not fit the run
+
+A bad input *row* is never raised: it is quarantined with a reason (`ingest_rejects`).
+"""
+
+
+class StillwatchError(Exception):
+    """Root of the tree. The message is one sentence for a person: what failed, on which thing, what to do next."""
+
+    exit_code = 70
+
+
+class UsageError(StillwatchError):
+    """The call itself is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(StillwatchError):
+    """A setting is missing, unknown or out of range."""
+
+    exit_code = 3
+
+
+class RejectedInputError(StillwatchError):
+    """More input was quarantined than the caller allows."""
+
+    exit_code = 4
+
+
+class EnvironmentFault(StillwatchError):
+    """The machine or the installation lacks something."""
+
+    exit_code = 5
+
+
+class EngineUnavailable(EnvironmentFault):
+    """An optional engine is not installed."""
+
+
+class ExternalServiceError(StillwatchError):
+    """A service that we depend on did not answer."""
+
+    exit_code = 6
+
+
+class LakeError(StillwatchError):
+    """The lake cannot be read or written."""
+
+    exit_code = 5
+
+
+class LakeLocked(LakeError):
+    """Another writer holds the lake."""
+
+
+class LakeCorrupt(LakeError):
+    """The manifest names something that is not there."""
+
+
+class SchemaMismatch(LakeError):
+    """Rows do not have the shape of their table."""
+
+
+class SourceError(StillwatchError):
+    """A telemetry file as a whole is not what its source expects."""
+
+    exit_code = 4
+
+
+class VaultError(StillwatchError):
+    """A sealed identity cannot be written or opened."""
+
+    exit_code = 5
+
+
+class CalibrationError(StillwatchError):
+    """A calibration is missing, damaged or does not fit the run."""
+
+    exit_code = 3
