@@ -1,6 +1,7 @@
 """The seam between the rooms and whatever executes their Ibis expressions."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
@@ -34,6 +35,10 @@ class Engine(Protocol):
 
     def to_batches(self, expression: "ir.Table", *, n_rows: int = 200_000) -> Iterator[pa.RecordBatch]:
         """Evaluate and stream the rows in batches of about `n_rows`."""
+        ...
+
+    def scope(self) -> AbstractContextManager[None]:
+        """A span of work: temporary tables made inside are dropped on leaving; expressions on them end with it."""
         ...
 
     def close(self) -> None:

@@ -96,16 +96,37 @@ class Source(Protocol):
 
     `identity_order` names the RAW_RECORDS columns that may serve as account, best first.
     `suffixes` are the file name endings that a folder of this source is searched for (`.jsonl`, `.jsonl.gz`, ...).
+    `seek_suffixes` are those among them whose stream must be seekable (Parquet keeps its index at the end); for all
+    others a stream that can only be read forward is enough. Members are read-only.
     """
 
-    name: str
-    version: str
-    suffixes: tuple[str, ...]
-    identity_order: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def suffixes(self) -> tuple[str, ...]: ...
+
+    @property
+    def seek_suffixes(self) -> tuple[str, ...]: ...
+
+    @property
+    def identity_order(self) -> tuple[str, ...]: ...
 
     def parse(self, stream: BinaryIO, *, uri: str) -> Iterator[Parsed]:
-        """Yield the records of one seekable, uncompressed `stream` in chunks of bounded size, in file order.
+        """Yield the records of one uncompressed `stream` in chunks of bounded size, in file order.
 
-        A bad record is a `Reject`. `SourceError` only when the file as a whole cannot be of this format.
+        A bad record is a `Reject`. When reading the stream fails midway (damaged compression, lost mount), what was
+        read before still counts and one `Reject` with reason `truncated_stream` closes it.
+
+        Raises:
+            SourceError: the file as a whole cannot be of this format.
         """
         ...
+
+
+def with_compressed(*suffixes: str) -> tuple[str, ...]:
+    """Each suffix, followed by the same suffix for gzip and Zstandard files."""
+    return tuple(suffix + packed for suffix in suffixes for packed in ("", ".gz", ".zst"))

@@ -1,0 +1,198 @@
+"""The rows that the campaigns stage writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stillwatch.campaigns.evidence import encode, exchanges_by_pair
+from stillwatch.campaigns.gather import Evidence
+from stillwatch.campaigns.history import History
+from stillwatch.campaigns.membership import ACCUSE, Members
+from stillwatch.model.capability import CAPABILITIES
+from stillwatch.model.stage import Run
+from stillwatch.model.tables import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, CAMPAIGNS
+
+IntArray = npt.NDArray[np.int64]
+
+MIN_CAPABILITY_SHARE = 0.1
+"""A campaign names the capabilities that make up at least this share of its exchanges."""
+
+TIER_NAMES = ("none", "review", "accuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One account of one campaign. `group` is the row of its best group, None when an exclusive token brought it in."""
+
+    account_id: str
+    campaign: int
+    tier: int
+    group: int | None
+    n_flagged: int
+    is_managed: bool
+
+
+def reasons_of(groups: pa.Table, row: int) -> tuple[list[str], list[float]]:
+    """Signal names and p-values of one group, strongest first, without those that say nothing (p of 0.5 or more)."""
+    names, p_values = groups["signals"][row].as_py(), groups["p_values"][row].as_py()
+    order = sorted((p, name) for name, p in zip(names, p_values, strict=True) if p is not None and p < 0.5)
+    return [name for _, name in order], [p for p, _ in order]
+
+
+def campaign_table(
+    run: Run, evidence: Evidence, members: Members, ids: Sequence[str], bins: pa.Table, kinds: dict[str, str]
+) -> pa.Table:
+    """CAMPAIGNS rows, one for each campaign that has a member, best score first.
+
+    `bins` are the capability bins of flagged slices (`slice_id, bin, n`), `kinds` the kind of each calibration id.
+    """
+    inside = members.of_pairs(evidence.campaign, evidence.account)
+    rows = [
+        _campaign_row(run, evidence, members, ids[number], number, inside & (evidence.campaign == number), bins, kinds)
+        for number in np.unique(members.campaign).tolist()
+    ]
+    rows.sort(key=lambda row: (-float(row["score"]), str(row["campaign_id"])))  # type: ignore[arg-type]
+    return pa.Table.from_pylist(rows, schema=CAMPAIGNS.schema)
+
+
+def _campaign_row(
+    run: Run,
+    evidence: Evidence,
+    members: Members,
+    campaign_id: str,
+    number: int,
+    inside: npt.NDArray[np.bool_],
+    bins: pa.Table,
+    kinds: dict[str, str],
+) -> dict[str, object]:
+    links = evidence.links.filter(pa.array(inside))
+    mine = members.campaign == number
+    group_rows = np.unique(evidence.group[inside])
+    scores = evidence.groups["score"].to_numpy()[group_rows]
+    best = int(group_rows[np.argmax(scores)])
+    group = {name: evidence.groups[name][best].as_py() for name in evidence.groups.column_names}
+    signals, p_values = reasons_of(evidence.groups, best)
+    account = evidence.account[inside]
+    return {
+        "run_id": run.run_id,
+        "campaign_id": campaign_id,
+        "tier": TIER_NAMES[int(members.tier[mine].max())],
+        "n_accounts": int(mine.sum()),
+        "n_exchanges": int(members.n_exchanges[mine].sum()),
+        "input_tokens": _summed(account, links, "input_tokens"),
+        "output_tokens": _summed(account, links, "output_tokens"),
+        "first_seen_at": min(links["first_seen_at"].to_pylist()),
+        "last_seen_at": max(links["last_seen_at"].to_pylist()),
+        "capabilities": _capabilities(links, bins),
+        "signals": signals,
+        "signal_p_values": p_values,
+        "token_kinds": sorted(set(links["token_kind"].to_pylist())),
+        "nearest_lookalike": group["nearest_lookalike"],
+        "margin": group["margin"],
+        "score": group["score"],
+        "p_value": group["p_value"],
+        "q_value": group["q_value"],
+        "calibration": kinds.get(group["calibration_id"], "shipped"),
+        "calibration_id": group["calibration_id"],
+        "best_group_id": group["group_id"],
+        "n_groups": int(group_rows.size),
+    }
+
+
+def _summed(account: IntArray, links: pa.Table, name: str) -> int:
+    accounts, pair = np.unique(account, return_inverse=True)
+    return int(exchanges_by_pair(pair, links["token_kind"], links[name].to_numpy(), accounts.size).sum())
+
+
+def _capabilities(links: pa.Table, bins: pa.Table) -> list[str]:
+    chosen = np.isin(bins["slice_id"].to_numpy(), links["slice_id"].to_numpy())
+    counts = np.bincount(
+        bins["bin"].to_numpy()[chosen], weights=bins["n"].to_numpy()[chosen], minlength=len(CAPABILITIES)
+    )
+    order = np.argsort(-counts, kind="stable")
+    total = counts.sum()
+    return [CAPABILITIES[code].value for code in order.tolist() if total and counts[code] >= MIN_CAPABILITY_SHARE * total]
+
+
+def member_table(
+    run: Run, evidence: Evidence, members: Members, ids: Sequence[str], joined: pa.Table
+) -> pa.Table:
+    """CAMPAIGN_MEMBERS rows: the slices that are the evidence against each member, those of joined accounts included."""
+    inside = members.of_pairs(evidence.campaign, evidence.account)
+    columns = ("account_id", "token_kind", "token", "n", "first_seen_at", "last_seen_at")
+    direct = evidence.links.filter(pa.array(inside)).select(columns)
+    direct = direct.add_column(0, "campaign", pa.array(evidence.campaign[inside]))
+    both = pa.concat_tables([direct, joined.select(direct.column_names)], promote_options="permissive")
+    keys = ["campaign", "account_id", "token_kind", "token"]
+    slices = both.group_by(keys, use_threads=False).aggregate(
+        [("n", "max"), ("first_seen_at", "min"), ("last_seen_at", "max")]
+    )
+    rows = {
+        "run_id": [run.run_id] * slices.num_rows,
+        "campaign_id": [ids[number] for number in slices["campaign"].to_pylist()],
+        **{name: slices[name] for name in keys[1:]},
+        "n": slices["n_max"],
+        "first_seen_at": slices["first_seen_at_min"],
+        "last_seen_at": slices["last_seen_at_max"],
+    }
+    table = pa.table(rows, schema=CAMPAIGN_MEMBERS.schema)
+    return table.sort_by([(name, "ascending") for name in ("campaign_id", *keys[1:])])
+
+
+def finding_table(
+    run: Run,
+    evidence: Evidence,
+    found: Sequence[Finding],
+    ids: Sequence[str],
+    history: History,
+    volumes: dict[str, int],
+) -> pa.Table:
+    """ACCOUNT_FINDINGS rows: each flagged account once, in the campaign where its finding is strongest.
+
+    Accounts without a finding have no row. `volumes` are all exchanges of each flagged account in the window.
+    """
+    best: dict[str, Finding] = {}
+    for finding in found:
+        known = best.get(finding.account_id)
+        if known is None or _strength(evidence, finding) > _strength(evidence, known):
+            best[finding.account_id] = finding
+    rows = [
+        _finding_row(run, evidence, finding, ids[finding.campaign], history.first_flagged.get(account_id), volumes)
+        for account_id, finding in sorted(best.items())
+    ]
+    return pa.Table.from_pylist(rows, schema=ACCOUNT_FINDINGS.schema)
+
+
+def _strength(evidence: Evidence, finding: Finding) -> tuple[int, float]:
+    score = float("-inf") if finding.group is None else evidence.groups["score"][finding.group].as_py()
+    return finding.tier, score
+
+
+def _finding_row(
+    run: Run,
+    evidence: Evidence,
+    finding: Finding,
+    campaign_id: str,
+    first_flagged: datetime | None,
+    volumes: dict[str, int],
+) -> dict[str, object]:
+    group = finding.group
+    queue = "enforcement" if finding.tier == ACCUSE else "review"
+    return {
+        "run_id": run.run_id,
+        "account_id": finding.account_id,
+        "tier": TIER_NAMES[finding.tier],
+        "campaign_id": campaign_id,
+        "score": None if group is None else evidence.groups["score"][group].as_py(),
+        "p_value": None if group is None else evidence.groups["p_value"][group].as_py(),
+        "q_value": None if group is None else evidence.groups["q_value"][group].as_py(),
+        "first_flagged_at": first_flagged or run.window.end,
+        "reasons": ["exclusive_token"] if group is None else reasons_of(evidence.groups, group)[0],
+        "queue": "account_manager" if finding.is_managed else queue,
+        "n_exchanges": volumes.get(finding.account_id, finding.n_flagged),
+        "n_flagged_exchanges": finding.n_flagged,
+    }

@@ -1,0 +1,72 @@
+"""Fetch what flagged groups hold, once, from the engine to the driver."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stillwatch.campaigns.assemble import campaign_of_group
+from stillwatch.campaigns.evidence import encode
+from stillwatch.campaigns.settings import Settings
+from stillwatch.engines import Engine
+from stillwatch.model.stage import Tables
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All flagged groups and their memberships.
+
+    `groups` has one row a flagged group (scores joined with proposals), `links` one row a membership, both sorted;
+    `group`, `account` and `campaign` are codes parallel to `links`: row of `groups`, index into `accounts`, campaign
+    number 0 to `n_campaigns` - 1.
+    """
+
+    groups: pa.Table
+    links: pa.Table
+    group: IntArray
+    account: IntArray
+    campaign: IntArray
+    accounts: tuple[str, ...]
+    n_campaigns: int
+
+
+def gather(tables: Tables, engine: Engine, settings: Settings) -> Evidence:
+    """The flagged groups of a run, put together to campaigns."""
+    scores = tables["group_scores"]
+    flagged = scores.filter(scores.tier != "none")
+    groups = engine.to_arrow(
+        tables["groups"].join(flagged, "group_id").select(*_GROUP_COLUMNS)
+    ).sort_by("group_id")
+    links = engine.to_arrow(
+        tables["group_members"]
+        .join(flagged.select("group_id", "tier", "score"), "group_id")
+        .join(tables["slices"].drop("account_id"), "slice_id")
+        .select(*_LINK_COLUMNS)
+    ).sort_by([(name, "ascending") for name in ("group_id", "account_id", "token_kind", "token")])
+    group = encode(links["group_id"])
+    account = encode(links["account_id"])
+    of_group = campaign_of_group(
+        group.codes, account.codes, n_groups=groups.num_rows, n_accounts=len(account.values), settings=settings
+    )
+    return Evidence(
+        groups=groups,
+        links=links,
+        group=group.codes,
+        account=account.codes,
+        campaign=of_group[group.codes],
+        accounts=account.values,
+        n_campaigns=int(of_group.max()) + 1 if of_group.size else 0,
+    )
+
+
+_GROUP_COLUMNS = (
+    "group_id", "token_kind", "n_accounts", "tier", "signals", "p_values", "score", "p_value", "q_value",
+    "nearest_lookalike", "margin", "calibration_id",
+)  # fmt: skip
+_LINK_COLUMNS = (
+    "group_id", "tier", "score", "slice_id", "account_id", "token_kind", "token", "n", "input_tokens", "output_tokens",
+    "first_seen_at", "last_seen_at",
+)  # fmt: skip

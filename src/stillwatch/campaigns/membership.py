@@ -1,0 +1,114 @@
+"""Who is a member of a campaign, through which slices, and how far the finding goes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.campaigns.evidence import count_distinct, encode, exchanges_by_pair, family_codes
+from stillwatch.campaigns.gather import Evidence
+from stillwatch.campaigns.settings import Settings
+
+IntArray = npt.NDArray[np.int64]
+FlagArray = npt.NDArray[np.bool_]
+
+REVIEW, ACCUSE = 1, 2
+"""Tier codes on the driver; 0 is no finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Accounts of campaigns: one row a (campaign, account) pair that the membership rule accepts, sorted by both.
+
+    `tier` is REVIEW or ACCUSE; `group` is the row of the best group through which the account is a member;
+    `n_exchanges` counts those inside flagged slices (a lower bound of the distinct ones); `is_managed` marks accounts
+    of one verified owner or under contract, which go to an account manager.
+    """
+
+    campaign: IntArray
+    account: IntArray
+    tier: IntArray
+    group: IntArray
+    n_exchanges: IntArray
+    is_managed: FlagArray
+
+    def of_pairs(self, campaign: IntArray, account: IntArray) -> FlagArray:
+        """For parallel pair codes, whether each pair is a member."""
+        width = max(self.account.max(initial=0), account.max(initial=0)) + 1
+        return np.isin(campaign * width + account, self.campaign * width + self.account)
+
+    def where(self, kept: FlagArray) -> "Members":
+        """Only the rows that are marked."""
+        return Members(*(getattr(self, name)[kept] for name in self.__slots__))
+
+
+def settle_members(evidence: Evidence, settings: Settings) -> Members:
+    """The members of each campaign (design section 6, step 9).
+
+    An account is a member at tier *accuse* when the groups of that tier alone carry enough evidence about it, at tier
+    *review* when all flagged groups together do, and otherwise not at all.
+    """
+    links = evidence.links
+    width = len(evidence.accounts) or 1
+    pairs, pair = np.unique(evidence.campaign * width + evidence.account, return_inverse=True)
+    link_tier = _tier_codes(links["tier"])
+    accused = _has_evidence(links, pair, pairs.size, link_tier == ACCUSE, settings)
+    flagged = _has_evidence(links, pair, pairs.size, np.ones(pair.size, dtype=bool), settings)
+    best = np.lexsort((evidence.group, -links["score"].to_numpy(), -link_tier, pair))
+    _, first = np.unique(pair[best], return_index=True)
+    members = Members(
+        campaign=pairs // width,
+        account=pairs % width,
+        tier=np.where(accused, ACCUSE, np.where(flagged, REVIEW, 0)).astype(np.int64),
+        group=evidence.group[best[first]],
+        n_exchanges=exchanges_by_pair(pair, links["token_kind"], links["n"].to_numpy(), pairs.size),
+        is_managed=np.zeros(pairs.size, dtype=bool),
+    )
+    return members.where(members.tier > 0)
+
+
+def _tier_codes(tiers: pa.ChunkedArray) -> IntArray:
+    return np.where(pc.equal(tiers, "accuse").to_numpy(zero_copy_only=False).astype(bool), ACCUSE, REVIEW).astype(np.int64)
+
+
+def _has_evidence(links: pa.Table, pair: IntArray, n_pairs: int, chosen: FlagArray, settings: Settings) -> FlagArray:
+    rows = links.filter(pa.array(chosen))
+    families = count_distinct(pair[chosen], family_codes(rows["token_kind"]), n_pairs)
+    n = exchanges_by_pair(pair[chosen], rows["token_kind"], rows["n"].to_numpy(), n_pairs)
+    return (families >= settings.min_families) | (n >= settings.min_exchanges)
+
+
+def hand_to_account_manager(members: Members, owner: IntArray, has_contract: FlagArray, settings: Settings) -> Members:
+    """The same members with those of one verified owner, or under contract, capped at review and marked as managed.
+
+    `owner` is a code of the verified owner of each *account* code (-1: none), `has_contract` a flag of each. A
+    one-owner fleet behaves like a campaign; only who owns it tells them apart (notes on fleets, design section 6.9).
+    """
+    owner_of_member = owner[members.account]
+    size = np.bincount(members.campaign)
+    width = int(owner.max(initial=0)) + 2
+    pair = members.campaign * width + owner_of_member + 1
+    owned, n_owned = np.unique(pair[owner_of_member >= 0], return_counts=True)
+    ruling = owned[n_owned >= settings.min_owner_share * size[owned // width]]
+    managed = np.isin(pair, ruling) | has_contract[members.account]
+    return replace(members, is_managed=managed, tier=np.where(managed, REVIEW, members.tier))
+
+
+def owners(accounts: pa.Table, ids: tuple[str, ...]) -> tuple[IntArray, FlagArray]:
+    """Owner code (-1: none) and contract flag of each account id, from account snapshots (latest `as_of` counts)."""
+    known = accounts.sort_by([("as_of", "ascending")])
+    position = {account_id: index for index, account_id in enumerate(ids)}
+    index = np.asarray([position.get(value, -1) for value in known["account_id"].to_pylist()], dtype=np.int64)
+    owner = np.full(len(ids), -1, dtype=np.int64)
+    contract = np.zeros(len(ids), dtype=bool)
+    hit = index >= 0
+    names = known["verified_owner"].fill_null("")
+    encoded = encode(names)
+    empty = np.asarray([value == "" for value in encoded.values], dtype=bool)
+    codes = np.where(empty[encoded.codes], -1, encoded.codes) if encoded.codes.size else encoded.codes
+    tagged = pc.greater(pc.fill_null(pc.list_value_length(known["contract_tags"]), 0), 0)
+    owner[index[hit]] = codes[hit]
+    contract[index[hit]] = tagged.to_numpy(zero_copy_only=False).astype(bool)[hit]
+    return owner, contract

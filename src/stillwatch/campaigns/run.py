@@ -1,0 +1,132 @@
+"""The campaigns stage: flagged groups in, campaigns, members and account findings out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.campaigns.exclusive import joiner_tiers, joiners
+from stillwatch.campaigns.findings import Finding, campaign_table, finding_table, member_table
+from stillwatch.campaigns.gather import Evidence, gather
+from stillwatch.campaigns.history import History, read_history
+from stillwatch.campaigns.membership import REVIEW, Members, hand_to_account_manager, owners, settle_members
+from stillwatch.campaigns.settings import Settings
+from stillwatch.campaigns.track import Trace, assign_ids
+from stillwatch.engines import Engine
+from stillwatch.model.stage import Run, Tables
+from stillwatch.model.table import Table
+from stillwatch.model.tables import (
+    ACCOUNT_DAYS,
+    ACCOUNT_FINDINGS,
+    ACCOUNTS,
+    CALIBRATIONS,
+    CAMPAIGN_MEMBERS,
+    CAMPAIGNS,
+    GROUP_MEMBERS,
+    GROUP_SCORES,
+    GROUPS,
+    JUDGEMENTS,
+    SLICE_BINS,
+    SLICES,
+)
+
+READS: tuple[Table, ...] = (
+    ACCOUNT_DAYS, ACCOUNTS, SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS, GROUP_SCORES, CALIBRATIONS, CAMPAIGN_MEMBERS,
+    ACCOUNT_FINDINGS, JUDGEMENTS,
+)  # fmt: skip
+WRITES: tuple[Table, ...] = (CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
+
+
+def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tables:
+    """Campaigns, their members and the flagged accounts of one detection run.
+
+    CAMPAIGN_MEMBERS and ACCOUNT_FINDINGS are also read: earlier runs give ids and first dates. What a person judged
+    honest (JUDGEMENTS) is not found again.
+    """
+    evidence = gather(tables, engine, settings)
+    history = read_history(tables, engine)
+    members = _unmanaged_members(evidence, tables, engine, settings)
+    ids = _ids(evidence, members, history, settings)
+    honest = np.asarray([campaign_id in history.honest_campaigns for campaign_id in ids], dtype=bool)
+    cleared = np.asarray([account_id in history.honest_accounts for account_id in evidence.accounts], dtype=bool)
+    members = members.where(~(honest[members.campaign] | cleared[members.account])) if members.tier.size else members
+    joined = joiners(tables, engine, evidence, members, settings)
+    found = [*_direct(evidence, members), *_brought_in(joined, members, history, tables, engine)]
+    volumes = _volumes(tables, engine, {finding.account_id for finding in found})
+    rows = {
+        CAMPAIGNS: campaign_table(run, evidence, members, ids, _capability_bins(tables, engine), _kinds(tables, engine)),
+        CAMPAIGN_MEMBERS: member_table(run, evidence, members, ids, joined),
+        ACCOUNT_FINDINGS: finding_table(run, evidence, found, ids, history, volumes),
+    }
+    return {table.name: engine.from_arrow(table, content) for table, content in rows.items()}
+
+
+def _unmanaged_members(evidence: Evidence, tables: Tables, engine: Engine, settings: Settings) -> Members:
+    members = settle_members(evidence, settings)
+    owner, contract = owners(_account_rows(tables, engine, evidence.accounts), evidence.accounts)
+    return hand_to_account_manager(members, owner, contract, settings)
+
+
+def _account_rows(tables: Tables, engine: Engine, ids: tuple[str, ...]) -> pa.Table:
+    accounts = tables["accounts"]
+    owned = accounts.verified_owner.notnull() | (accounts.contract_tags.length() > 0)
+    rows = engine.to_arrow(accounts.filter(owned).select("account_id", "as_of", "verified_owner", "contract_tags"))
+    return rows.filter(np.isin(rows["account_id"].to_numpy(zero_copy_only=False), np.asarray(ids, dtype=object)))
+
+
+def _ids(evidence: Evidence, members: Members, history: History, settings: Settings) -> list[str]:
+    inside = members.of_pairs(evidence.campaign, evidence.account)
+    accounts: list[set[str]] = [set() for _ in range(evidence.n_campaigns)]
+    tokens: list[set[str]] = [set() for _ in range(evidence.n_campaigns)]
+    kinds, values = evidence.links["token_kind"].to_pylist(), evidence.links["token"].to_pylist()
+    for row in np.flatnonzero(inside).tolist():
+        accounts[evidence.campaign[row]].add(evidence.accounts[evidence.account[row]])
+        tokens[evidence.campaign[row]].add(f"{kinds[row]}:{values[row]}")
+    found = [Trace(frozenset(a), frozenset(t)) for a, t in zip(accounts, tokens, strict=True)]
+    return assign_ids(found, history.traces, settings)
+
+
+def _direct(evidence: Evidence, members: Members) -> list[Finding]:
+    columns = (members.campaign, members.account, members.tier, members.group, members.n_exchanges, members.is_managed)
+    return [
+        Finding(evidence.accounts[account], campaign, tier, group, n, managed)
+        for campaign, account, tier, group, n, managed in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
+def _brought_in(
+    joined: pa.Table, members: Members, history: History, tables: Tables, engine: Engine
+) -> list[Finding]:
+    tiers = joiner_tiers(joined, members)
+    ids = tuple(sorted({account_id for _, account_id in tiers}))
+    owner, contract = owners(_account_rows(tables, engine, ids), ids)
+    managed = dict(zip(ids, ((owner >= 0) | contract).tolist(), strict=True))
+    n_by_pair: dict[tuple[int, str], int] = {}
+    for campaign, account_id, n in zip(*(joined[c].to_pylist() for c in ("campaign", "account_id", "n")), strict=True):
+        n_by_pair[campaign, account_id] = max(n_by_pair.get((campaign, account_id), 0), n)
+    found = [
+        Finding(account_id, campaign, tier, None, n_by_pair[campaign, account_id], managed[account_id])
+        for (campaign, account_id), tier in tiers.items()
+        if account_id not in history.honest_accounts
+    ]
+    return [replace(finding, tier=REVIEW) if finding.is_managed else finding for finding in found]
+
+
+def _volumes(tables: Tables, engine: Engine, flagged: set[str]) -> dict[str, int]:
+    days = tables["account_days"]
+    totals = days.group_by("account_id").agg(n=days.n.sum())
+    rows = engine.to_arrow(totals.filter(totals.account_id.isin(sorted(flagged)))) if flagged else None
+    return {} if rows is None else dict(zip(rows["account_id"].to_pylist(), rows["n"].to_pylist(), strict=True))
+
+
+def _capability_bins(tables: Tables, engine: Engine) -> pa.Table:
+    scores, bins = tables["group_scores"], tables["slice_bins"]
+    flagged = tables["group_members"].semi_join(scores.filter(scores.tier != "none"), "group_id")
+    return engine.to_arrow(
+        bins.filter(bins.axis == "capability").semi_join(flagged, "slice_id").select("slice_id", "bin", "n")
+    )
+
+
+def _kinds(tables: Tables, engine: Engine) -> dict[str, str]:
+    rows = engine.to_arrow(tables["calibrations"].select("calibration_id", "kind"))
+    return dict(zip(rows["calibration_id"].to_pylist(), rows["kind"].to_pylist(), strict=True))

@@ -1,0 +1,137 @@
+"""Settings from TOML files and the environment, filled into each room's own frozen Settings.
+
+Later layers win: defaults, the user's file, `./stillwatch.toml`, the file given with --config, `STILLWATCH_<ROOM>__<FIELD>`
+in the environment, flags.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from stillwatch import campaigns, engines, features, grouping, ingest, scoring, signals
+from stillwatch.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "STILLWATCH_"
+
+Level = Literal["account", "org", "end_user"]
+
+
+class DetectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a detection run looks at and how sure it has to be."""
+
+    window_days: Annotated[int, Meta(ge=1, le=366)] = 45
+    """Days of traffic that a run looks back on; 45 is the length of the published campaign."""
+    alpha: Annotated[float, Meta(gt=0, lt=0.1)] = 1e-4
+    """Share of honest people that may be accused in a window; ten times as many may be sent to review."""
+    by: Level = "account"
+    """Identity level at which slices are cut."""
+    engine: str = "duckdb"
+    """`duckdb`, or a Spark master (`spark://host:port`, `local[2]`)."""
+    keep_runs: Annotated[int, Meta(ge=1)] = 400
+    """Detection runs whose campaigns and findings stay in the lake."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every setting of every room."""
+
+    detect: DetectSettings = msgspec.field(default_factory=DetectSettings)
+    engines: engines.Settings = msgspec.field(default_factory=engines.Settings)
+    ingest: ingest.Settings = msgspec.field(default_factory=ingest.Settings)
+    features: features.Settings = msgspec.field(default_factory=features.Settings)
+    grouping: grouping.Settings = msgspec.field(default_factory=grouping.Settings)
+    signals: signals.Settings = msgspec.field(default_factory=signals.Settings)
+    scoring: scoring.Settings = msgspec.field(default_factory=scoring.Settings)
+    campaigns: campaigns.Settings = msgspec.field(default_factory=campaigns.Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A configuration and where each value came from: `room.field` to a file, `environment`, `flag` or `default`."""
+
+    config: Config
+    origins: dict[str, str]
+
+
+def load_config(
+    explicit: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> LoadedConfig:
+    """The settings in force. `flags` maps `room.field` to a value.
+
+    Raises:
+        ConfigError: a file cannot be read, or a setting is unknown or out of range.
+    """
+    environ = os.environ if environ is None else environ
+    directory = Path.cwd() if directory is None else directory
+    layers: list[tuple[str, dict[str, object]]] = [
+        (str(path), _flatten(_read(path))) for path in _files(explicit, environ, directory)
+    ]
+    layers.append(("environment", _from_environment(environ)))
+    layers.append(("flag", dict(flags or {})))
+    merged: dict[str, object] = {}
+    origins = dict.fromkeys(_flatten(msgspec.to_builtins(Config())), "default")
+    for origin, values in layers:
+        merged.update(values)
+        origins.update(dict.fromkeys(values, origin))
+    return LoadedConfig(_convert(merged, origins), origins)
+
+
+def _files(explicit: Path | None, environ: Mapping[str, str], directory: Path) -> list[Path]:
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    found = [path for path in (home / "stillwatch" / "config.toml", directory / "stillwatch.toml") if path.is_file()]
+    return [*found, explicit] if explicit else found
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the settings file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def _flatten(tree: Mapping[str, object]) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for room, fields in tree.items():
+        if not isinstance(fields, Mapping):
+            raise ConfigError(f"setting {room!r} stands outside of a room; write it as [room] followed by field = value")
+        flat.update({f"{room}.{name}": value for name, value in fields.items()})
+    return flat
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, text in environ.items():
+        room, separator, field = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if name.startswith(ENVIRONMENT_PREFIX) and separator:
+            values[f"{room}.{field}"] = _literal(text)
+    return values
+
+
+def _literal(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _convert(flat: Mapping[str, object], origins: Mapping[str, str]) -> Config:
+    tree: dict[str, dict[str, object]] = {}
+    for name, value in flat.items():
+        room, _, field = name.partition(".")
+        tree.setdefault(room, {})[field] = value
+    try:
+        return msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        sources = sorted({origins[name] for name in flat if name in origins and origins[name] != "default"})
+        raise ConfigError(f"settings from {', '.join(sources)} are not valid: {error}") from error

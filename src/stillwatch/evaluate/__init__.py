@@ -1,0 +1,1 @@
+"""Simulated worlds in, measured power and false accusations out."""

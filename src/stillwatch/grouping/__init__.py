@@ -1,0 +1,6 @@
+"""Which parts of which accounts' traffic belong together: slices, and the groups of them that are worth a test."""
+
+from stillwatch.grouping.settings import Settings
+from stillwatch.grouping.stage import READS, WRITES, run
+
+__all__ = ["READS", "WRITES", "Settings", "run"]

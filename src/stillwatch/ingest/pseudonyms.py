@@ -1,0 +1,192 @@
+"""Keyed one-way pseudonyms of raw identities, and the aliases of account ids that are identities."""
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.ingest.redaction import HINT, SECRET, may_hold
+
+MAX_CACHED = 1_000_000
+"""Distinct values of one class whose pseudonyms are remembered, about 150 bytes each."""
+
+ALIASED = rf"{HINT}|[+(]\s*\d|\d{{3}}[-. ]\d{{3}}[-. ]\d{{4}}"
+"""Cheap test for identities and secrets in a column of ids."""
+
+KEY_LIKE = r"[A-Za-z0-9_\-+=.]{32,}"
+"""An API key id this long with upper case, lower case and digits is taken for the key itself."""
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_PHONE = re.compile(r"(?:\+|\(|\d{3}[-. ]\d{3}[-. ]\d{4}$)[\d\s().\-/]{6,24}|\d{3}[-. ]\d{3}[-. ]\d{4}")
+_SECRET = re.compile(SECRET)
+_KEY_LIKE = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])" + KEY_LIKE)
+_BRACKETED = re.compile(r"\[([^\]]+)\](?::\d+)?")
+_WITH_PORT = re.compile(r"([0-9.]+):\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """Raw identities met since the last time they were sealed: class to pseudonym to value."""
+
+    by_class: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    def note(self, identity_class: str, pseudonym: int, value: str) -> None:
+        """Remember one raw value."""
+        self.by_class.setdefault(identity_class, {})[pseudonym] = value
+
+
+class Pseudonymiser:
+    """Turns columns of raw identities into signed 64-bit keyed BLAKE2b digests, once for each distinct value.
+
+    The class of identity is BLAKE2b's `person`, so that equal values of two classes have unrelated pseudonyms. With
+    `sightings` None raw values are forgotten at once.
+    """
+
+    def __init__(self, key: bytes, *, sightings: Sightings | None) -> None:
+        self._key = key
+        self._sightings = sightings
+        self._cached: dict[str, dict[str, int | None]] = {}
+        self._prefixes: dict[str, int | None] = {}
+
+    def of(self, identity_class: str, value: str) -> int:
+        """The pseudonym of one normalised value."""
+        digest = hashlib.blake2b(value.encode(), digest_size=8, key=self._key, person=identity_class.encode()).digest()
+        return int.from_bytes(digest, "big", signed=True)
+
+    def column(self, identity_class: str, raw: pa.Array, normalise: Callable[[str], str]) -> pa.Array:
+        """Pseudonyms of `raw` values after `normalise`; null and empty values give null."""
+        return self._mapped(raw, self._cache(identity_class), lambda value: self._sight(identity_class, normalise(value)))
+
+    def addresses(self, raw: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Pseudonyms of network addresses, and of their /24 or /48; the second is null for text that is no address."""
+        prefixes = self._mapped(raw, self._bounded(self._prefixes), self._prefix)
+        return self.column("address", raw, normalise_address), prefixes
+
+    def aliases(self, ids: pa.Array, *, may_be_key: bool = False) -> pa.Array:
+        """`ids` where those that look like an e-mail address or a phone are `acct-`, and secrets `key-`, and 16 hex.
+
+        The digits are the pseudonym's, so that the vault can open an alias. `may_be_key` also takes long mixed text
+        without structure for a secret.
+        """
+        if not may_be_key and not may_hold(ids, ALIASED):
+            return ids
+        return self._renamed(ids, lambda value: self._alias(value, may_be_key=may_be_key))
+
+    def references(self, ids: pa.Array) -> pa.Array:
+        """`ids` of records and calls where those that hold an e-mail address or a secret are `id-` and 16 hex."""
+        if not may_hold(ids, HINT):
+            return ids
+        return self._renamed(ids, self._reference)
+
+    def _renamed(self, ids: pa.Array, rename: Callable[[str], str]) -> pa.Array:
+        encoded = ids.dictionary_encode()
+        names = pa.array([rename(value) for value in encoded.dictionary.to_pylist()], pa.string())
+        return names.take(encoded.indices)
+
+    def _alias(self, value: str, *, may_be_key: bool) -> str:
+        if _SECRET.search(value) or (may_be_key and _KEY_LIKE.fullmatch(value)):
+            return f"key-{_hex(self.of('key', value.strip()))}"
+        if _EMAIL.fullmatch(value.strip()):
+            return f"acct-{_hex(self._sight('email', normalise_email(value)))}"
+        if _PHONE.fullmatch(value.strip()):
+            return f"acct-{_hex(self._sight('phone', normalise_phone(value)))}"
+        return f"acct-{_hex(self.of('reference', value))}" if _EMAIL.search(value) else value
+
+    def _reference(self, value: str) -> str:
+        return f"id-{_hex(self.of('reference', value))}" if _SECRET.search(value) or "@" in value else value
+
+    def _sight(self, identity_class: str, value: str) -> int | None:
+        if not value:
+            return None
+        pseudonym = self.of(identity_class, value)
+        if self._sightings is not None:
+            self._sightings.note(identity_class, pseudonym, value)
+        return pseudonym
+
+    def _prefix(self, value: str) -> int | None:
+        network = prefix_of(normalise_address(value))
+        return None if network is None else self.of("prefix", network)
+
+    def _cache(self, identity_class: str) -> dict[str, int | None]:
+        return self._bounded(self._cached.setdefault(identity_class, {}))
+
+    def _bounded(self, cache: dict[str, int | None]) -> dict[str, int | None]:
+        if len(cache) > MAX_CACHED:
+            cache.clear()
+        return cache
+
+    def _mapped(
+        self, raw: pa.Array, cache: dict[str, int | None], make: Callable[[str], int | None]
+    ) -> pa.Array:
+        if raw.null_count == len(raw):
+            return pa.nulls(len(raw), pa.int64())
+        encoded = raw.dictionary_encode()
+        distinct = encoded.dictionary.to_pylist()
+        for value in distinct:
+            if value not in cache:
+                cache[value] = make(value)
+        return pa.array([cache[value] for value in distinct], pa.int64()).take(encoded.indices)
+
+
+def _hex(pseudonym: int | None) -> str:
+    return f"{(pseudonym or 0) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def normalise_text(value: str) -> str:
+    """Without surrounding white space."""
+    return value.strip()
+
+
+def normalise_name(value: str) -> str:
+    """Lower case with single spaces."""
+    return " ".join(value.casefold().split())
+
+
+def normalise_email(value: str) -> str:
+    """Lower case without surrounding white space: providers differ in what else they ignore."""
+    return value.strip().lower()
+
+
+def normalise_phone(value: str) -> str:
+    """Digits only, with a leading + kept."""
+    digits = re.sub(r"\D", "", value)
+    return f"+{digits}" if digits and value.strip().startswith("+") else digits
+
+
+def normalise_address(value: str) -> str:
+    """The first network address of the text, canonical and without port, brackets or zone; else the text itself."""
+    first = value.split(",", 1)[0].strip()
+    matched = _BRACKETED.fullmatch(first) or _WITH_PORT.fullmatch(first)
+    bare = (matched.group(1) if matched else first).split("%", 1)[0]
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return first.lower()
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def prefix_of(address: str) -> str | None:
+    """The /24 of an IPv4 or the /48 of an IPv6 address; None for other text."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
+
+
+def email_shapes(emails: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Domain and shape of e-mail addresses: letter runs of the local part as `a`, digit runs as `9`. Null where none."""
+    clean = pc.utf8_lower(pc.utf8_trim_whitespace(emails))
+    parts = pc.extract_regex(clean, r"^(?P<local>[^@]+)@(?P<domain>[^@\s]+)$")
+    if pa.types.is_null(parts.type):
+        return pa.nulls(len(emails), pa.string()), pa.nulls(len(emails), pa.string())
+    shape = pc.replace_substring_regex(parts.field("local"), r"\pL+", "a")
+    shape = pc.replace_substring_regex(shape, r"\pN+", "9")
+    valid = parts.is_valid()
+    none = pa.scalar(None, pa.string())
+    return pc.if_else(valid, parts.field("domain"), none), pc.if_else(valid, shape, none)

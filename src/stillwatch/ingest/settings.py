@@ -1,0 +1,48 @@
+"""Settings of the ingest room."""
+
+from datetime import timedelta
+
+import msgspec
+
+IDENTITY_CLASSES: tuple[str, ...] = ("address", "email", "payment", "device", "name", "phone")
+"""Classes of raw identity that the vault may hold (design section 4)."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ingest keeps, how it names accounts, and how much it holds in memory.
+
+    With `keep_contents` False no text of a prompt or of an answer is stored, only its sketch.
+    """
+
+    keep_contents: bool = False
+    """Store the text of prompts, system instructions, tools and answers."""
+    contents_days: int = 30
+    """Stored text expires this many days after it was ingested."""
+    sealed_classes: tuple[str, ...] = IDENTITY_CLASSES
+    """Classes of identity whose raw values are sealed in the vault, when there is one."""
+    sealed_days: int = 365
+    """A sealed value expires this many days after it was last ingested."""
+    identity_order: dict[str, tuple[str, ...]] = {}
+    """Source name to the columns that may serve as account, best first; in place of the source's own order."""
+    records_per_commit: int = 5_000_000
+    """A file with more records than this is committed in parts of this size."""
+    keys_in_memory: int = 32_000_000
+    """Record keys that the duplicate check keeps in memory, about 16 to 32 bytes each."""
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.sealed_classes) - set(IDENTITY_CLASSES))
+        if unknown:
+            raise ValueError(f"sealed_classes {unknown} are unknown; the classes are {', '.join(IDENTITY_CLASSES)}")
+        for name in ("contents_days", "sealed_days", "records_per_commit", "keys_in_memory"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def contents_age(self) -> timedelta:
+        """How long stored text lives."""
+        return timedelta(days=self.contents_days)
+
+    @property
+    def sealed_age(self) -> timedelta:
+        """How long a sealed value lives."""
+        return timedelta(days=self.sealed_days)

@@ -1,0 +1,354 @@
+"""The order of the stages: the only file that knows two of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch import campaigns, features, grouping, ingest, scoring, signals
+from stillwatch.config import Config
+from stillwatch.engines import Engine
+from stillwatch.errors import UsageError
+from stillwatch.model.stage import Run, Stage, Tables
+from stillwatch.model.tables import (
+    ACCOUNT_DAYS,
+    ACCOUNT_FINDINGS,
+    ACCOUNTS,
+    CALIBRATIONS,
+    CAMPAIGN_MEMBERS,
+    CAMPAIGNS,
+    DETECTION_RUNS,
+    EXCHANGE_RECORDS,
+    EXCHANGES,
+    GROUP_SCORES,
+    JUDGEMENTS,
+    PROMPT_SKETCHES,
+    TOKEN_USES,
+)
+from stillwatch.model.window import Window
+from stillwatch.store.lake import Lake, Snapshot
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+FEATURE_ROWS = 400_000
+"""Exchange records that one features step holds at a time; about 0.5 GB of tokens."""
+
+MIDNIGHT_SLACK = timedelta(hours=1)
+"""Records of one call may lie on both sides of midnight by their reporters' clocks; this far we look for the other."""
+
+
+class Progress(Protocol):
+    """Called as work goes on: what is done, how far, of how much."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Report that `done` of `total` units of `step` are finished."""
+        ...
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Progress that tells nobody."""
+
+
+def detection_stages(engine: Engine, config: Config) -> tuple[Stage, ...]:
+    """Every stage from daily aggregates to campaigns, in order, with what each reads and writes."""
+    rooms = (
+        (grouping, config.grouping),
+        (signals, config.signals),
+        (scoring, config.scoring),
+        (campaigns, config.campaigns),
+    )
+    return tuple(
+        Stage(
+            room=room.__name__.rpartition(".")[2],
+            reads=room.READS,
+            writes=room.WRITES,
+            run=partial(room.run, engine=engine, settings=settings),
+        )
+        for room, settings in rooms
+    )
+
+
+def run_stages(
+    inputs: Tables, run: Run, *, engine: Engine, config: Config, progress: Progress = silent
+) -> dict[str, "ir.Table"]:
+    """All tables after the last stage: the inputs and what the stages wrote.
+
+    `inputs` holds TOKEN_USES, ACCOUNT_DAYS, ACCOUNTS, CALIBRATIONS, JUDGEMENTS and what earlier runs left of
+    CAMPAIGN_MEMBERS and ACCOUNT_FINDINGS; a table that a stage reads and writes is read as it was before the run.
+    """
+    tables = dict(inputs)
+    stages = detection_stages(engine, config)
+    for number, stage in enumerate(stages):
+        progress(stage.room, number, len(stages))
+        tables.update(stage.run({table.name: tables[table.name] for table in stage.reads}, run))
+    progress("done", len(stages), len(stages))
+    return tables
+
+
+# -- daily features ---------------------------------------------------------------------------------------------------
+
+
+def stale_days(snapshot: Snapshot, days: list[date]) -> list[date]:
+    """Those of `days` whose records changed after their aggregates were made, or that have none yet."""
+    return [day for day in days if _source_generation(snapshot, day) > snapshot.generation(TOKEN_USES, str(day))]
+
+
+def _source_generation(snapshot: Snapshot, day: date) -> int:
+    near = [str(day + timedelta(days=offset)) for offset in (-1, 0, 1)]
+    return max(snapshot.generation(table, name) for table in (EXCHANGE_RECORDS, PROMPT_SKETCHES) for name in near)
+
+
+def refresh_features(
+    lake: Lake, *, engine: Engine, config: Config, until: datetime | None = None, progress: Progress = silent
+) -> int:
+    """Bring the stored daily aggregates up to date; returns how many days were made anew.
+
+    Only whole days that end by `until` (None: all). Days are committed as they are done: a run that is cut off goes on
+    where it stopped.
+    """
+    snapshot = lake.snapshot()
+    days = [date.fromisoformat(name) for name in snapshot.partitions(EXCHANGE_RECORDS)]
+    whole = [day for day in days if until is None or _midnight(day + timedelta(days=1)) <= until]
+    todo = stale_days(snapshot, whole)
+    for done, chunk in _chunks(snapshot, todo):
+        progress("features", done, len(todo))
+        window = Window(_midnight(chunk[0]), _midnight(chunk[-1] + timedelta(days=1)))
+        run = Run(run_id="features", window=window)
+        with engine.scope():
+            made = _features(snapshot, run, None, chunk, engine, config)
+            rows = {table: engine.to_arrow(made[table.name]) for table in (TOKEN_USES, ACCOUNT_DAYS)}
+        with lake.write() as writer:
+            for table, content in rows.items():
+                for day in chunk:
+                    writer.replace(table, str(day), content.filter(pc.equal(content["day"], pa.scalar(day))))
+            writer.commit()
+    progress("features", len(todo), len(todo))
+    return len(todo)
+
+
+def _chunks(snapshot: Snapshot, days: list[date]) -> Iterator[tuple[int, list[date]]]:
+    """Runs of consecutive days of about FEATURE_ROWS records, with the number of days before each."""
+    chunk: list[date] = []
+    n_rows = 0
+    for index, day in enumerate(days):
+        n_day = snapshot.n_rows(EXCHANGE_RECORDS, [str(day)])
+        if chunk and (n_rows + n_day > FEATURE_ROWS or day - chunk[-1] > timedelta(days=1)):
+            yield index - len(chunk), chunk
+            chunk, n_rows = [], 0
+        chunk.append(day)
+        n_rows += n_day
+    if chunk:
+        yield len(days) - len(chunk), chunk
+
+
+def _features(
+    snapshot: Snapshot, run: Run, known_at: datetime | None, days: list[date], engine: Engine, config: Config
+) -> Tables:
+    near = sorted({str(day + timedelta(days=offset)) for day in days for offset in (-1, 0, 1)})
+    records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, near))
+    sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, near))
+    records = records.filter(
+        (records.start_time >= run.window.start - MIDNIGHT_SLACK) & (records.start_time < run.window.end + MIDNIGHT_SLACK)
+    )
+    if known_at is not None:
+        records = records.filter(records.ingested_at < known_at)
+        sketches = sketches.filter(sketches.ingested_at < known_at)
+    inputs = {EXCHANGES.name: ingest.exchanges(records, sketches), PROMPT_SKETCHES.name: ingest.folded_sketches(sketches)}
+    return features.run(inputs, run, engine=engine, settings=config.features)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+# -- one detection run ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a detection run is asked. `as_of` None is the end of the stored traffic, `known_at` None all that is stored."""
+
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+
+    def resolve(self, snapshot: Snapshot, config: Config) -> Run:
+        """The run that answers the question on a snapshot.
+
+        Raises:
+            UsageError: nothing was ingested before `as_of`.
+        """
+        days = sorted({*snapshot.partitions(EXCHANGE_RECORDS), *snapshot.partitions(TOKEN_USES)})
+        if not days:
+            raise UsageError("nothing was ingested yet: run `stillwatch ingest PATH --source NAME` first")
+        end = self.as_of or _midnight(date.fromisoformat(days[-1]) + timedelta(days=1))
+        last = (end - timedelta(microseconds=1)).date()
+        start = _midnight(last - timedelta(days=config.detect.window_days - 1))
+        if not any(str(start.date()) <= day <= str(last) for day in days):
+            raise UsageError(f"no traffic between {start:%Y-%m-%d} and {end:%Y-%m-%d %H:%M}: stored are {days[0]} to {days[-1]}")
+        run = Run(
+            run_id="", window=Window(start, end), by=config.detect.by, known_at=self.known_at, alpha=config.detect.alpha
+        )
+        return replace(run, run_id=_run_id(run))
+
+
+def _run_id(run: Run) -> str:
+    said = f"{run.window.start.isoformat()}|{run.window.end.isoformat()}|{run.by}|{run.known_at}|{run.alpha}"
+    return f"{run.window.end:%Y%m%dT%H%M%S}-{blake2b(said.encode(), digest_size=4).hexdigest()}"
+
+
+def window_tables(snapshot: Snapshot, run: Run, *, engine: Engine, config: Config) -> dict[str, "ir.Table"]:
+    """TOKEN_USES and ACCOUNT_DAYS of the run's window.
+
+    Stored aggregates serve whole days at account level; days that the run sees only in part (the last one, or those
+    with rows ingested after `known_at`) and other identity levels are made for this run alone.
+    """
+    stored_days = set(snapshot.partitions(TOKEN_USES))
+    wanted = [day for day in run.window.days() if str(day) in stored_days | set(snapshot.partitions(EXCHANGE_RECORDS))]
+    partial_days = [day for day in wanted if _is_partial(snapshot, day, run)]
+    whole = [str(day) for day in wanted if day not in partial_days]
+    tables = {table.name: engine.read(table, snapshot.files(table, whole)) for table in (TOKEN_USES, ACCOUNT_DAYS)}
+    if partial_days:
+        made = _features(snapshot, run, run.known_at, partial_days, engine, config)
+        for name, stored in tables.items():
+            fresh = made[name].filter(made[name].day.isin(partial_days))
+            tables[name] = engine.materialize(stored.union(fresh)) if whole else fresh
+    return tables
+
+
+def _is_partial(snapshot: Snapshot, day: date, run: Run) -> bool:
+    if not snapshot.files(EXCHANGE_RECORDS, [str(day)]):
+        return False
+    cut = _midnight(day + timedelta(days=1)) > run.window.end
+    late = run.known_at is not None and any(
+        segment.max_ingested_at is None or segment.max_ingested_at >= run.known_at
+        for offset in (-1, 0, 1)
+        for segment in snapshot.segments(EXCHANGE_RECORDS, str(day + timedelta(days=offset)))
+    )
+    return cut or late or run.by != "account"
+
+
+def run_inputs(
+    snapshot: Snapshot, judgements: pa.Table, question: Question, run: Run, *, engine: Engine, config: Config
+) -> dict[str, "ir.Table"]:
+    """Everything that the detection stages read, cut at the question's times."""
+    tables = window_tables(snapshot, run, engine=engine, config=config)
+    accounts = engine.read(ACCOUNTS, snapshot.files(ACCOUNTS))
+    known = engine.from_arrow(JUDGEMENTS, judgements)
+    calibrations = scoring.calibrations(engine.to_arrow(engine.read(CALIBRATIONS, snapshot.files(CALIBRATIONS))), question.as_of)
+    if question.as_of is not None:
+        accounts = accounts.filter(accounts.as_of < question.as_of)
+        known = known.filter(known.judged_at < question.as_of)
+    if question.known_at is not None:
+        accounts = accounts.filter(accounts.ingested_at < question.known_at)
+    earlier = earlier_runs(snapshot, run, engine)
+    history = {table.name: engine.read(table, snapshot.files(table, earlier)) for table in (CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)}
+    return {
+        **tables,
+        **history,
+        ACCOUNTS.name: accounts,
+        JUDGEMENTS.name: known,
+        CALIBRATIONS.name: engine.from_arrow(CALIBRATIONS, calibrations),
+    }
+
+
+def earlier_runs(snapshot: Snapshot, run: Run, engine: Engine) -> list[str]:
+    """Ids of stored runs at the same identity level that looked at an earlier end of the window."""
+    runs = engine.read(DETECTION_RUNS, snapshot.files(DETECTION_RUNS))
+    chosen = runs.filter((runs.as_of < run.window.end) & (runs.by == run.by)).select("run_id")
+    return sorted(engine.to_arrow(chosen)["run_id"].to_pylist())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one detection run found, in memory: CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS and the DETECTION_RUNS row."""
+
+    run: Run
+    campaigns: pa.Table
+    members: pa.Table
+    findings: pa.Table
+    summary: Mapping[str, object]
+
+
+def detect(
+    lake: Lake,
+    judgements: pa.Table,
+    question: Question,
+    *,
+    engine: Engine,
+    config: Config,
+    progress: Progress = silent,
+) -> Outcome:
+    """Run every stage on the lake and commit what was found; the same question on the same lake replaces its answer."""
+    refresh_features(lake, engine=engine, config=config, until=question.as_of, progress=progress)
+    snapshot = lake.snapshot()
+    run = question.resolve(snapshot, config)
+    with engine.scope():
+        inputs = run_inputs(snapshot, judgements, question, run, engine=engine, config=config)
+        tables = run_stages(inputs, run, engine=engine, config=config, progress=progress)
+        outcome = Outcome(
+            run=run,
+            campaigns=engine.to_arrow(tables[CAMPAIGNS.name]),
+            members=engine.to_arrow(tables[CAMPAIGN_MEMBERS.name]),
+            findings=engine.to_arrow(tables[ACCOUNT_FINDINGS.name]),
+            summary=_summary(tables, inputs, run, engine),
+        )
+    _commit(lake, outcome, config)
+    return outcome
+
+
+def _summary(tables: Tables, inputs: Tables, run: Run, engine: Engine) -> dict[str, object]:
+    days = inputs[ACCOUNT_DAYS.name]
+    seen = engine.to_arrow(days.group_by("account_id").agg(n=days.n.sum()))
+    scores = tables[GROUP_SCORES.name]
+    judged = engine.to_arrow(scores.aggregate(n=scores.count()))
+    calibration = engine.to_arrow(inputs[CALIBRATIONS.name].select("calibration_id"))
+    return {
+        "run_id": run.run_id,
+        "as_of": run.window.end,
+        "known_at": run.known_at,
+        "window_start": run.window.start,
+        "by": run.by,
+        "engine": engine.name,
+        "alpha": run.alpha,
+        "calibration_id": calibration["calibration_id"][0].as_py(),
+        "n_accounts": seen.num_rows,
+        "n_exchanges": pc.sum(seen["n"]).as_py() or 0,
+        "n_groups": judged["n"][0].as_py(),
+        "notes": _notes(inputs, engine),
+    }
+
+
+def _notes(inputs: Tables, engine: Engine) -> list[str]:
+    """What this run could not look at, in plain words."""
+    uses = inputs[TOKEN_USES.name]
+    kinds = set(engine.to_arrow(uses.select("token_kind").distinct())["token_kind"].to_pylist())
+    n_accounts = engine.to_arrow(inputs[ACCOUNTS.name].aggregate(n=inputs[ACCOUNTS.name].count()))["n"][0].as_py()
+    missing = {
+        "no prompts: detection rests on infrastructure and timing alone": not kinds & {"skeleton", "shingle", "system"},
+        "no client addresses or fingerprints: shared infrastructure cannot be seen": not kinds & {"address", "ja4"},
+        "no accounts table: account age, owners, devices and payment cannot be seen": not n_accounts,
+    }
+    return [note for note, applies in missing.items() if applies]
+
+
+def _commit(lake: Lake, outcome: Outcome, config: Config) -> None:
+    run_id = outcome.run.run_id
+    rows = {
+        CAMPAIGNS: outcome.campaigns,
+        CAMPAIGN_MEMBERS: outcome.members,
+        ACCOUNT_FINDINGS: outcome.findings,
+        DETECTION_RUNS: pa.Table.from_pylist([dict(outcome.summary)], schema=DETECTION_RUNS.schema),
+    }
+    stored = lake.snapshot().partitions(DETECTION_RUNS)
+    with lake.write() as writer:
+        for table, content in rows.items():
+            writer.replace(table, run_id, content)
+            for old in sorted({*stored, run_id})[: -config.detect.keep_runs]:
+                writer.drop(table, old)
+        writer.commit()

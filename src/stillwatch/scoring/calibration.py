@@ -1,0 +1,140 @@
+"""What honest groups look like: a calibration, kept as JSON and named by the digest of its bytes."""
+
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+
+from stillwatch.errors import CalibrationError
+from stillwatch.stats.conformal import RankReference, SizeCurve
+
+FORMAT: Final = 1
+"""Version of the JSON body; a reader refuses any other."""
+ALL_FAMILIES: Final = "all"
+"""Curves over every family: used for a family in which too few honest groups had the signal."""
+
+Floats = tuple[float, ...]
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """Centre and spread of one signal in honest groups of one family, as functions of log size."""
+
+    family: str
+    signal: str
+    log_sizes: Floats
+    centres: Floats
+    spreads: Floats
+
+    def size_curve(self) -> SizeCurve:
+        """The curve as arrays."""
+        return SizeCurve(np.array(self.log_sizes), np.array(self.centres), np.array(self.spreads))
+
+
+class Ranks(msgspec.Struct, frozen=True, kw_only=True):
+    """Reference of one signal's standardised values over all honest groups that had it, whatever their family."""
+
+    signal: str
+    n: int
+    knots: Floats
+    n_above: tuple[int, ...]
+
+    def rank_reference(self) -> RankReference:
+        """The reference as arrays."""
+        return RankReference(np.array(self.knots), np.array(self.n_above, dtype=np.int64), self.n)
+
+
+class Lookalike(msgspec.Struct, frozen=True, kw_only=True):
+    """One class of honest groups: where its standardised signals lie and how high its scores go.
+
+    `centroid` is parallel to the calibration's signals, None where no group of the class had the signal.
+    """
+
+    name: str
+    n_groups: int
+    centroid: tuple[float | None, ...]
+    score_q99: float
+    largest: int
+
+
+class TailGroup(msgspec.Struct, frozen=True, array_like=True):
+    """One of the highest-scoring honest groups of the threshold windows; `strengths` are -log10 p by signal."""
+
+    window_no: int
+    class_no: int
+    n_accounts: int
+    log10_tests: float
+    strengths: Floats
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """All that scoring knows about honest groups.
+
+    Curves and ranks come from the reference windows; `tail` and `lookalikes`' scores from the threshold windows, whose
+    worlds are disjoint from them. `n_account_windows` counts accounts over the threshold windows, `n_windows` these
+    windows; `n_group_people` sums the sizes of all their judged groups. `origin` says in words what was fitted on.
+    """
+
+    format: Literal[1] = FORMAT
+    kind: Literal["shipped", "fitted"]
+    origin: str
+    signals: tuple[str, ...]
+    n_account_windows: int
+    n_windows: int
+    n_group_people: int
+    n_groups: int
+    size_q95: float
+    curves: tuple[Curve, ...]
+    ranks: tuple[Ranks, ...]
+    lookalikes: tuple[Lookalike, ...]
+    tail: tuple[TailGroup, ...]
+
+    @property
+    def calibration_id(self) -> str:
+        """BLAKE2b-128 of the JSON body, hexadecimal: equal contents have equal ids on every machine."""
+        return hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+
+    def to_json(self) -> str:
+        """The body that is stored."""
+        return msgspec.json.encode(self).decode()
+
+    @staticmethod
+    def from_json(body: str | bytes) -> "Calibration":
+        """The calibration of a stored body.
+
+        Raises:
+            CalibrationError: the body is damaged, of another format, or of unequal lengths.
+        """
+        try:
+            found = msgspec.json.decode(body, type=Calibration)
+        except msgspec.MsgspecError as error:
+            raise CalibrationError(
+                f"calibration cannot be read: {error}; fit it again with `stillwatch calibrate`"
+            ) from error
+        _check_lengths(found)
+        return found
+
+
+@cache
+def shipped() -> Calibration:
+    """The calibration that comes with the package, fitted on simulated honest worlds with look-alikes."""
+    body = resources.files("stillwatch.scoring").joinpath("shipped.json").read_bytes()
+    return Calibration.from_json(body)
+
+
+def _check_lengths(found: Calibration) -> None:
+    """Refuse a calibration whose parallel lists do not match."""
+    n = len(found.signals)
+    sound = (
+        {rank.signal for rank in found.ranks} == set(found.signals)
+        and set(found.signals) <= {curve.signal for curve in found.curves if curve.family == ALL_FAMILIES}
+        and all(len(group.strengths) == n for group in found.tail)
+        and all(len(lookalike.centroid) == n for lookalike in found.lookalikes)
+        and all(len(curve.log_sizes) == len(curve.centres) == len(curve.spreads) > 0 for curve in found.curves)
+        and all(len(rank.knots) == len(rank.n_above) > 0 for rank in found.ranks)
+        and bool(found.lookalikes)
+    )
+    if not sound:
+        raise CalibrationError("calibration is damaged: its lists differ in length; fit it again")

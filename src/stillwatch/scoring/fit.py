@@ -1,0 +1,172 @@
+"""Fitting a calibration to groups that are known to be honest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stillwatch.errors import CalibrationError
+from stillwatch.scoring.calibration import ALL_FAMILIES, Calibration, Curve, Lookalike, Ranks, TailGroup
+from stillwatch.scoring.matrix import GroupMatrix, group_matrix
+from stillwatch.scoring.strength import Strength, p_values, standardise
+from stillwatch.scoring.verdict import RESIDUAL_CAP
+from stillwatch.stats.conformal import FloatArray, IntArray, fit_size_curve, reduce_reference
+
+MIN_GROUPS_FOR_CURVE: Final = 100
+"""Fewer honest groups of a family than this have no curve of their own: quantiles of a bin would be noise."""
+N_TAIL: Final = 1500
+"""Honest groups kept with their strengths: far more than any alpha up to 1e-2 reaches in the shipped worlds."""
+N_TOP_RANKS: Final = 1000
+"""Order statistics of each signal that are kept exactly (DESIGN section 6, step 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HonestGroups:
+    """Groups of honest people, from windows of one or more worlds.
+
+    `groups`: group_id (unique over all windows), window_no, token_kind, proposal, n_accounts, n_tests, honest_class.
+    `signals`: group_id, signal, conservative_value.
+    """
+
+    groups: pa.Table
+    signals: pa.Table
+
+    def signal_names(self) -> tuple[str, ...]:
+        """Names of the signals that have at least one value, ascending."""
+        known = self.signals.filter(pc.is_finite(self.signals["conservative_value"]))
+        return tuple(sorted(pc.unique(known["signal"]).to_pylist()))
+
+    def matrix(self, signals: Sequence[str]) -> GroupMatrix:
+        """The groups as a matrix, ordered by group id."""
+        return group_matrix(self.groups, self.signals, signals)
+
+
+class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not in the groups themselves: where they come from and how many people stood behind them."""
+
+    kind: Literal["shipped", "fitted"]
+    origin: str
+    n_account_windows: int
+
+
+def fit(reference: HonestGroups, threshold: HonestGroups, options: FitOptions) -> Calibration:
+    """The calibration in which `reference` says what honest signals look like and `threshold` what honest scores reach.
+
+    The two must come from disjoint worlds: a group ranked among itself scores too low. Every group of both is taken as
+    honest and independent of the groups that will be judged, given its family and size.
+
+    Raises:
+        CalibrationError: either sample is empty, or no signal has a value.
+    """
+    signals = reference.signal_names()
+    if not signals or not reference.groups.num_rows or not threshold.groups.num_rows:
+        raise CalibrationError("a calibration needs honest groups with signals in both samples, got none; add windows")
+    known = reference.matrix(signals)
+    curves = _curves(known)
+    residuals = standardise(known, curves)
+    ranks = tuple(_ranks(signal, residuals[:, column]) for column, signal in enumerate(signals))
+    fresh = threshold.matrix(signals)
+    fresh_residuals = standardise(fresh, curves)
+    strength = Strength(fresh_residuals, p_values(fresh_residuals, ranks, signals), np.log10(fresh.n_tests))
+    details = threshold.groups.sort_by("group_id")
+    names = sorted(set(reference.groups["honest_class"].to_pylist()) | set(details["honest_class"].to_pylist()))
+    labels = _labels(reference.groups.sort_by("group_id"), names)
+    fresh_labels = _labels(details, names)
+    return Calibration(
+        kind=options.kind,
+        origin=options.origin,
+        signals=signals,
+        n_account_windows=options.n_account_windows,
+        n_windows=len(pc.unique(details["window_no"])),
+        n_group_people=int(fresh.sizes.sum()),
+        n_groups=len(fresh.sizes),
+        size_q95=float(np.quantile(fresh.sizes, 0.95)),
+        curves=curves,
+        ranks=ranks,
+        lookalikes=_lookalikes(names, (residuals, labels), (strength, fresh_labels), fresh.sizes),
+        tail=_tail(strength, fresh.sizes, fresh_labels, details["window_no"].to_numpy()),
+    )
+
+
+def _curves(known: GroupMatrix) -> tuple[Curve, ...]:
+    """One curve for each signal over all families, and one for each family that has enough groups."""
+    families = [ALL_FAMILIES, *np.unique(known.families).tolist()]
+    found = []
+    for column, signal in enumerate(known.signals):
+        for family in families:
+            rows = ~np.isnan(known.values[:, column])
+            if family != ALL_FAMILIES:
+                rows &= known.families == family
+                if rows.sum() < MIN_GROUPS_FOR_CURVE:
+                    continue
+            curve = fit_size_curve(known.values[rows, column], known.sizes[rows])
+            shape = (_short(curve.log_sizes), _short(curve.centres), _short(curve.spreads))
+            found.append(Curve(family=family, signal=signal, log_sizes=shape[0], centres=shape[1], spreads=shape[2]))
+    return tuple(found)
+
+
+def _ranks(signal: str, residuals: FloatArray) -> Ranks:
+    reference = reduce_reference(np.array(_short(residuals)), n_top=N_TOP_RANKS)
+    counts = tuple(reference.n_above.tolist())
+    return Ranks(signal=signal, n=reference.n, knots=tuple(reference.knots.tolist()), n_above=counts)
+
+
+def _lookalikes(
+    names: Sequence[str], known: tuple[FloatArray, IntArray], fresh: tuple[Strength, IntArray], sizes: IntArray
+) -> tuple[Lookalike, ...]:
+    """The classes: centroids from the reference groups (else from the threshold groups), scores from the latter."""
+    residuals, labels = known
+    strength, fresh_labels = fresh
+    found = []
+    for place, name in enumerate(names):
+        rows, fresh_rows = labels == place, fresh_labels == place
+        inside = residuals[rows] if rows.any() else strength.residuals[fresh_rows]
+        scores = strength.scores[fresh_rows]
+        found.append(
+            Lookalike(
+                name=name,
+                n_groups=int(fresh_rows.sum()),
+                centroid=_centroid(np.clip(inside, -RESIDUAL_CAP, RESIDUAL_CAP)),
+                score_q99=round(float(np.quantile(scores, 0.99)), 4) if scores.size else 0.0,
+                largest=int(sizes[fresh_rows].max()) if scores.size else 0,
+            )
+        )
+    return tuple(found)
+
+
+def _centroid(residuals: FloatArray) -> tuple[float | None, ...]:
+    """Mean of each signal over the groups that have it, None where none has."""
+    counts = (~np.isnan(residuals)).sum(axis=0)
+    sums = np.nansum(residuals, axis=0)
+    return tuple(round(float(s / n), 4) if n else None for s, n in zip(sums, counts, strict=True))
+
+
+def _tail(strength: Strength, sizes: IntArray, labels: IntArray, windows: IntArray) -> tuple[TailGroup, ...]:
+    """The highest-scoring groups, by falling score."""
+    top = np.argsort(-strength.scores, kind="stable")[:N_TAIL]
+    log10s = np.round(strength.log10s, 2)
+    return tuple(
+        TailGroup(
+            window_no=int(windows[row]),
+            class_no=int(labels[row]),
+            n_accounts=int(sizes[row]),
+            log10_tests=round(float(strength.log10_tests[row]), 3),
+            strengths=tuple(log10s[row].tolist()),
+        )
+        for row in top
+    )
+
+
+def _labels(groups: pa.Table, names: Sequence[str]) -> IntArray:
+    """Position of each group's class in `names`."""
+    return np.asarray(pc.index_in(groups["honest_class"], value_set=pa.array(names)).to_numpy(), dtype=np.int64)
+
+
+def _short(values: NDArray[np.float64]) -> tuple[float, ...]:
+    """The values with five significant digits: more would be noise, and the file is part of the package."""
+    return tuple(float(f"{value:.5g}") for value in values.tolist())

@@ -1,0 +1,88 @@
+"""Groups and their signals as one matrix."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stillwatch.stats.conformal import FloatArray, IntArray
+
+FAMILIES: Final = {
+    "skeleton": "content",
+    "system": "content",
+    "tools": "content",
+    "shingle_bundle": "content",
+    "address": "network",
+    "prefix": "network",
+    "ja4": "network",
+}
+"""Token kinds whose honest groups behave alike; any other kind (device, payment, ...) is of the identity family."""
+IDENTITY_FAMILY: Final = "identity"
+PROPOSAL_FAMILIES: Final = {"stratum": "stratum", "linked": "linked", "community": "linked"}
+"""A stratum is young or focused by construction and a linked group shares two tokens: each has its own honest range."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMatrix:
+    """`n_groups` groups in the order of their id; `values` is (n_groups, n_signals), NaN where a signal has no value.
+
+    `values` are conservative values: the end of the uncertainty that accuses least, high is suspicious.
+    """
+
+    group_ids: pa.Array
+    families: NDArray[np.str_]
+    sizes: IntArray
+    n_tests: FloatArray
+    signals: tuple[str, ...]
+    values: FloatArray
+
+    def take(self, rows: NDArray[np.bool_]) -> "GroupMatrix":
+        """The groups where `rows` is true."""
+        return GroupMatrix(
+            self.group_ids.filter(pa.array(rows)),
+            self.families[rows],
+            self.sizes[rows],
+            self.n_tests[rows],
+            self.signals,
+            self.values[rows],
+        )
+
+
+def family_of(token_kind: str, proposal: str) -> str:
+    """The family in whose honest groups a group of this kind is compared."""
+    return PROPOSAL_FAMILIES.get(proposal) or FAMILIES.get(token_kind, IDENTITY_FAMILY)
+
+
+def group_matrix(groups: pa.Table, group_signals: pa.Table, signals: Sequence[str]) -> GroupMatrix:
+    """The matrix of `signals` of `groups`; signals that `group_signals` lacks are NaN, others are left out.
+
+    `groups` has at least group_id (unique), token_kind, proposal, n_accounts and n_tests; `group_signals` at least
+    group_id, signal and conservative_value.
+    """
+    groups = groups.sort_by("group_id")
+    ids = groups["group_id"].combine_chunks()
+    rows = _positions(group_signals["group_id"], ids)
+    columns = _positions(group_signals["signal"], pa.array(signals, pa.string()))
+    found = group_signals["conservative_value"].to_numpy().astype(np.float64)
+    known = (rows >= 0) & (columns >= 0) & np.isfinite(found)
+    values = np.full((len(ids), len(signals)), np.nan)
+    values[rows[known], columns[known]] = found[known]
+    kinds = zip(groups["token_kind"].to_pylist(), groups["proposal"].to_pylist(), strict=True)
+    return GroupMatrix(
+        ids,
+        np.array([family_of(kind, proposal) for kind, proposal in kinds], dtype=np.str_),
+        groups["n_accounts"].to_numpy().astype(np.int64),
+        np.maximum(groups["n_tests"].to_numpy().astype(np.float64), 1.0),
+        tuple(signals),
+        values,
+    )
+
+
+def _positions(values: pa.ChunkedArray, among: pa.Array) -> IntArray:
+    """Position of each value in `among`, -1 where it is not there."""
+    found = pc.fill_null(pc.index_in(values, value_set=among), -1)
+    return np.asarray(found.to_numpy(), dtype=np.int64)

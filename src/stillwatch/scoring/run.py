@@ -1,0 +1,113 @@
+"""The stage: groups and their signals in, verdicts out."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.engines import Engine
+from stillwatch.model.stage import Run, Tables
+from stillwatch.model.tables import CALIBRATIONS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
+from stillwatch.scoring.calibration import Calibration, shipped
+from stillwatch.scoring.matrix import GroupMatrix, group_matrix
+from stillwatch.scoring.settings import Settings
+from stillwatch.scoring.strength import Strength, measured, strength_of
+from stillwatch.scoring.verdict import (
+    count_strong,
+    honest_tail,
+    nearest_lookalikes,
+    people_q_values,
+    tiers,
+    window_p_values,
+)
+
+READS = (GROUPS, GROUP_SIGNALS, CALIBRATIONS)
+WRITES = (GROUP_SCORES,)
+
+SHIPPED_AT: Final = datetime(2026, 11, 23, tzinfo=UTC)
+"""When the shipped calibration was fitted; its row needs a time, and no `as_of` ever hides it."""
+
+
+def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tables:
+    """One verdict for every judged group; whole popular tokens are not judged and have no row.
+
+    Raises:
+        CalibrationError: the calibration is damaged.
+    """
+    groups = tables["groups"]
+    judged = engine.to_arrow(groups.filter(~groups.is_whole_popular))
+    signals = engine.to_arrow(tables["group_signals"])
+    calibration = _only_calibration(engine.to_arrow(tables["calibrations"]))
+    matrix = group_matrix(judged, signals, calibration.signals)
+    scored = score_groups(matrix, calibration, alpha=run.alpha, settings=settings)
+    return {GROUP_SCORES.name: engine.from_arrow(GROUP_SCORES, scored)}
+
+
+def calibrations(stored: pa.Table, as_of: datetime | None = None) -> pa.Table:
+    """The one CALIBRATIONS row that a run uses: the newest fitted one made before `as_of`, else the shipped one."""
+    fitted = [
+        row for row in stored.to_pylist() if row["kind"] == "fitted" and (as_of is None or row["created_at"] < as_of)
+    ]
+    newest = max(fitted, key=lambda row: (row["created_at"], row["calibration_id"]), default=None)
+    row = newest or calibration_row(shipped(), created_at=SHIPPED_AT)
+    return pa.Table.from_pylist([row], schema=CALIBRATIONS.schema)
+
+
+def calibration_row(calibration: Calibration, *, created_at: datetime) -> dict[str, object]:
+    """A calibration as a row of CALIBRATIONS."""
+    return {
+        "calibration_id": calibration.calibration_id,
+        "kind": calibration.kind,
+        "created_at": created_at,
+        "body": calibration.to_json(),
+    }
+
+
+def _only_calibration(rows: pa.Table) -> Calibration:
+    """The calibration that the run was given, or the shipped one when it was given none."""
+    chosen = calibrations(rows).to_pylist()[0]
+    return shipped() if chosen["kind"] == "shipped" else Calibration.from_json(chosen["body"])
+
+
+def score_groups(matrix: GroupMatrix, calibration: Calibration, *, alpha: float, settings: Settings) -> pa.Table:
+    """The GROUP_SCORES rows of the groups of `matrix`, ordered by group id."""
+    strength = strength_of(matrix, calibration)
+    is_measured = measured(strength.residuals)
+    tail = honest_tail(calibration, is_measured, strong_p=settings.strong_p)
+    scores = strength.scores
+    nearest = nearest_lookalikes(strength.residuals, calibration)
+    quantiles = np.array([lookalike.score_q99 for lookalike in calibration.lookalikes])
+    names = [lookalike.name for lookalike in calibration.lookalikes]
+    verdicts = tiers(
+        scores,
+        count_strong(strength.log10s, settings.strong_p),
+        tail,
+        people=calibration.n_account_windows,
+        alpha=alpha,
+        settings=settings,
+    )
+    columns = {
+        "group_id": matrix.group_ids,
+        **_signal_columns(strength, matrix.signals),
+        "score": scores,
+        "p_value": window_p_values(scores, tail, n_windows=calibration.n_windows),
+        "q_value": people_q_values(scores, matrix.sizes, tail, n_group_people=calibration.n_group_people),
+        "tier": verdicts,
+        "nearest_lookalike": pa.array([names[place] for place in nearest], pa.string()),
+        "margin": scores - quantiles[nearest],
+        "calibration_id": pa.array([calibration.calibration_id] * len(scores), pa.string()),
+    }
+    return pa.table(columns, schema=GROUP_SCORES.schema)
+
+
+def _signal_columns(strength: Strength, signals: tuple[str, ...]) -> dict[str, pa.Array]:
+    """The signals that each group has, with their p-values, as two parallel lists."""
+    has = ~np.isnan(strength.residuals)
+    offsets = pa.array(np.append(0, has.sum(axis=1).cumsum()), pa.int32())
+    names = pa.array(np.array(signals)[np.nonzero(has)[1]].tolist(), pa.string())
+    p_values = pa.array(strength.p_values[has], pa.float64())
+    return {
+        "signals": pa.ListArray.from_arrays(offsets, names),
+        "p_values": pa.ListArray.from_arrays(offsets, p_values),
+    }

@@ -1,0 +1,19 @@
+"""What the deployer may set about scoring."""
+
+from typing import Final
+
+import msgspec
+
+REVIEW_FACTOR: Final = 10.0
+"""The review tier opens at ten times the accuse rate (DESIGN section 6, step 6: 1e-4 and 1e-3)."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the scoring room.
+
+    `min_strong_signals` is how many signals with p <= `strong_p` an accused group needs: a single odd signal,
+    however extreme, never accuses.
+    """
+
+    min_strong_signals: int = 3
+    strong_p: float = 0.05

@@ -1,0 +1,155 @@
+"""From scores to verdicts: thresholds that count people, p- and q-values, the nearest honest class."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stillwatch.model.tier import Tier
+from stillwatch.scoring.calibration import Calibration
+from stillwatch.scoring.settings import REVIEW_FACTOR, Settings
+from stillwatch.scoring.strength import total
+from stillwatch.stats.conformal import FloatArray, IntArray, conformal_p
+from stillwatch.stats.intervals import poisson_upper
+from stillwatch.stats.multiple_testing import monotone_q
+
+RESIDUAL_CAP: Final = 6.0
+"""Distances to a class count at most this many spreads a signal: one wild signal must not choose the class."""
+
+LARGE_GROUP_QUANTILE: Final = 0.95
+"""The block of people that a budget must be able to hold (the quantile of DESIGN section 6, step 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HonestTail:
+    """The highest-scoring honest groups, by falling score, with only the signals that the run measured."""
+
+    scores: FloatArray
+    sizes: IntArray
+    windows: IntArray
+    n_strong: IntArray
+
+    def take(self, rows: NDArray[np.bool_]) -> "HonestTail":
+        """The groups where `rows` is true."""
+        return HonestTail(self.scores[rows], self.sizes[rows], self.windows[rows], self.n_strong[rows])
+
+
+def honest_tail(calibration: Calibration, is_measured: NDArray[np.bool_], *, strong_p: float) -> HonestTail:
+    """The calibration's tail rescored with the signals that the run measured.
+
+    A deployment without account records has no youth signal; honest groups are then judged without it as well, so that
+    the threshold is not held up by evidence that nobody in this run can have.
+    """
+    log10s = np.array([group.strengths for group in calibration.tail]).reshape(-1, len(calibration.signals))
+    log10s = log10s[:, is_measured]
+    scores = total(log10s, np.array([group.log10_tests for group in calibration.tail]))
+    order = np.argsort(-scores, kind="stable")
+    return HonestTail(
+        scores[order],
+        np.array([group.n_accounts for group in calibration.tail], dtype=np.int64)[order],
+        np.array([group.window_no for group in calibration.tail], dtype=np.int64)[order],
+        count_strong(log10s, strong_p)[order],
+    )
+
+
+def count_strong(log10s: FloatArray, strong_p: float) -> IntArray:
+    """How many signals of each group have p <= `strong_p`."""
+    return np.asarray((log10s >= -np.log10(strong_p)).sum(axis=1), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A score that a verdict must exceed, and whether the calibration has enough people to vouch for it."""
+
+    score: float
+    is_resolved: bool
+
+
+def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
+    """The smallest t such that honest groups above t hold at most `budget` people.
+
+    `budget` is alpha x the calibration's account-windows. People of overlapping groups count once for each group, which
+    errs to the strict side. It is resolved when the budget could hold one large honest group (95 % quantile of the
+    tail's sizes): people are accused in blocks, and below one block the rate cannot be told from a higher one.
+    """
+    if tail.sizes.size == 0:
+        return Threshold(0.0, is_resolved=False)
+    over = np.flatnonzero(np.cumsum(tail.sizes) > budget)
+    score = tail.scores[int(over[0])] if over.size else tail.scores[-1]
+    return Threshold(float(score), is_resolved=budget >= float(np.quantile(tail.sizes, LARGE_GROUP_QUANTILE)))
+
+
+def tiers(
+    scores: FloatArray, n_strong: IntArray, tail: HonestTail, *, people: int, alpha: float, settings: Settings
+) -> pa.Array:
+    """The verdict on each group: accuse, review or none.
+
+    (1) Above the threshold at ten times alpha: review. (2) Above the threshold at alpha, with enough strong signals,
+    and with a calibration that resolves alpha: accuse. Honest groups without enough strong signals can never be
+    accused, so they do not hold the accuse threshold up.
+    """
+    review = threshold_in_people(tail, budget=REVIEW_FACTOR * alpha * people)  # (1)
+    accuse = threshold_in_people(tail.take(tail.n_strong >= settings.min_strong_signals), budget=alpha * people)  # (2)
+    is_accused = (scores > accuse.score) & (n_strong >= settings.min_strong_signals)
+    is_reviewed = (scores > review.score) | is_accused
+    top = Tier.ACCUSE if accuse.is_resolved else Tier.REVIEW
+    names = np.where(is_accused, top.value, np.where(is_reviewed, Tier.REVIEW.value, Tier.NONE.value))
+    return pa.array(names.tolist(), pa.string())
+
+
+def window_p_values(scores: FloatArray, tail: HonestTail, *, n_windows: int) -> FloatArray:
+    """Rank of each score among the best scores of honest provider-windows: (1 + #{best >= score}) / (1 + n_windows).
+
+    Null hypothesis: the run's best group is exchangeable with the best group of an honest window of a like provider.
+    The best of a window is already a selection over all its overlapping groups, so no further correction is due.
+    """
+    best = np.zeros(n_windows)
+    numbers = np.unique(tail.windows)
+    for place, number in enumerate(numbers):
+        best[place] = tail.scores[tail.windows == number].max()
+    return conformal_p(scores, best)
+
+
+def people_q_values(scores: FloatArray, sizes: IntArray, tail: HonestTail, *, n_group_people: int) -> FloatArray:
+    """Estimated share of honest people among all people in groups at this score or above, made monotone.
+
+    Honest people above a score come from the calibration, scaled by the people in judged groups here and there, plus
+    one person, so that no share is ever zero. Below the kept tail every honest person counts as above.
+    """
+    order = np.argsort(-scores, kind="stable")
+    at_or_above = np.searchsorted(-tail.scores, -scores[order], side="right")
+    spent = np.append(0, np.cumsum(tail.sizes))[at_or_above].astype(np.float64)
+    floor = tail.scores[-1] if tail.scores.size else np.inf
+    honest = np.where(scores[order] < floor, n_group_people, spent) + 1.0
+    ties = np.searchsorted(-scores[order], -scores[order], side="right")
+    people = np.cumsum(sizes[order])[ties - 1]
+    scale = sizes.sum() / max(n_group_people, 1)
+    q = np.empty(scores.size)
+    q[order] = monotone_q(honest * scale / people)
+    return q
+
+
+def nearest_lookalikes(residuals: FloatArray, calibration: Calibration) -> IntArray:
+    """Position of the honest class whose centroid is nearest: root mean square over the signals that both have.
+
+    A group without any signal goes to the first class.
+    """
+    centroids = np.array([[np.nan if x is None else x for x in one.centroid] for one in calibration.lookalikes])
+    capped = np.clip(residuals, -RESIDUAL_CAP, RESIDUAL_CAP)
+    distances = np.empty((len(residuals), len(centroids)))
+    for place, centroid in enumerate(centroids):
+        gaps = (capped - centroid) ** 2
+        n_common = (~np.isnan(gaps)).sum(axis=1)
+        distances[:, place] = np.where(n_common > 0, np.nansum(gaps, axis=1) / np.maximum(n_common, 1), np.inf)
+    return np.asarray(distances.argmin(axis=1), dtype=np.int64)
+
+
+def false_people_bound(n_false_groups: int, n_windows: int, size_q95: float, *, confidence: float = 0.95) -> float:
+    """Upper bound on honest people accused in one window: groups by an exact Poisson bound, times a large group's size.
+
+    `size_q95` is the 95 % quantile of honest group sizes. Assumes that false groups come independently at one rate per
+    window; people come in blocks, so a bound on people directly would pretend to know more than it does.
+    """
+    return poisson_upper(n_false_groups, confidence=confidence) / n_windows * size_q95

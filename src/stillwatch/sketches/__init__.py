@@ -1,0 +1,6 @@
+"""Text sketches: what is kept of a prompt when the prompt is not. Arrays in, arrays out; no table, no driver."""
+
+from stillwatch.sketches.batch import SKETCH_SCHEMA, SKETCH_VERSION, sketch_prompts
+from stillwatch.sketches.hashing import TEXT_DOMAIN, hash_text, hash_texts
+
+__all__ = ["SKETCH_SCHEMA", "SKETCH_VERSION", "TEXT_DOMAIN", "hash_text", "hash_texts", "sketch_prompts"]

@@ -1,0 +1,281 @@
+"""The compiled half of the sketches: bytes of a prompt to words, words to hashes.
+
+A prompt is read once (`scan`): each word becomes a 64-bit hash and a kind. What follows works on words. The rules are
+stated in `docs/sketches.md` and written a second time, slowly, in `tests/sketches/reference.py`.
+
+NOTE: every compiled function that another one calls stands in this file: numba's disk cache watches no other.
+"""
+
+import numpy as np
+
+from stillwatch.sketches.alphabet import (
+    ABOVE_TABLE_IGNORED,
+    ABOVE_TABLE_UNSPACED,
+    BEYOND_HEX_FLAG,
+    CLASS_SHIFT,
+    FOLD_MASK,
+    LETTER_FLAG,
+    N_TABLED,
+    QUOTE_CODE,
+    QUOTE_SINGLE,
+    UPPER_FLAG,
+    CharClass,
+)
+from stillwatch.sketches.compiled import compiled
+from stillwatch.sketches.hashing import FNV_OFFSET, FNV_PRIME, MIX_1, MIX_2
+
+U = np.uint64
+LETTER, DIGIT, IGNORED = int(CharClass.LETTER), int(CharClass.DIGIT), int(CharClass.IGNORED)
+SEPARATOR, SPACE = int(CharClass.SEPARATOR), int(CharClass.SPACE)
+SPECIAL, UNSPACED = int(CharClass.SPECIAL), int(CharClass.UNSPACED)
+START = U(FNV_OFFSET)
+PRIME = U(FNV_PRIME)
+GRAM = U(0x9E3779B97F4A7C15)  # base of the rolling hash of words: 2^64 / golden ratio, odd
+GRAM_5 = U(pow(0x9E3779B97F4A7C15, 5, 1 << 64))
+N_GRAM = 5
+
+# Kind of a word: low three bits; bit 3: has an upper-case letter; bits 4 to 7: length up to 15.
+PLAIN, NUMBER, ID, PATH, QUOTED, CODE = range(6)
+KIND_MASK = 7
+HAS_UPPER = 8
+LENGTH_SHIFT = 4
+LONGEST = 15
+
+# Places of the scanner's state.
+N_WORDS, QUOTE, QUOTE_START, CHUNK_START, CHUNK_HINTS, IN_CODE, JOINED, N_FENCES, N_CODE_MARKS = range(9)
+STATE_SIZE = 9
+HINT_PATH, HINT_SLASH, HINT_DOT = 1, 2, 4
+DIGIT_FLAG = DIGIT << CLASS_SHIFT  # LETTER is class 0, so this bit of a word's joint entries says that it has a digit
+QUOTE_LAST = 8  # specials up to here are families of quotes, above they are code points
+BACKTICK, NEWLINE, SLASH, DOT, COLON, AT, HYPHEN, BACKSLASH, LESS = 96, 10, 47, 46, 58, 64, 45, 92, 60
+BIGRAM_LENGTH = 6  # a bigram of unspaced characters weighs as a word of six letters
+
+
+@compiled
+def mix(state):
+    """Final mix of MurmurHash3."""
+    state = (state ^ (state >> U(33))) * U(MIX_1)
+    state = (state ^ (state >> U(33))) * U(MIX_2)
+    return state ^ (state >> U(33))
+
+
+@compiled
+def decode(content, i, stop):
+    """Code point that starts at a byte >= 0x80 and how many bytes it takes; U+FFFD for what is not UTF-8."""
+    lead = np.int64(content[i])
+    if 0xC2 <= lead < 0xE0 and i + 1 < stop:
+        return (lead & 0x1F) << 6 | content[i + 1] & 0x3F, 2
+    if 0xE0 <= lead < 0xF0 and i + 2 < stop:
+        return (lead & 0x0F) << 12 | (np.int64(content[i + 1]) & 0x3F) << 6 | content[i + 2] & 0x3F, 3
+    if 0xF0 <= lead < 0xF5 and i + 3 < stop:
+        high = (lead & 0x07) << 18 | (np.int64(content[i + 1]) & 0x3F) << 12
+        return high | (np.int64(content[i + 2]) & 0x3F) << 6 | content[i + 3] & 0x3F, 4
+    return 0xFFFD, 1
+
+
+@compiled
+def entry_above(point):
+    """Alphabet entry of a code point at 0x20000 or above."""
+    if ABOVE_TABLE_UNSPACED[0] <= point <= ABOVE_TABLE_UNSPACED[1]:
+        return np.int64(UNSPACED << CLASS_SHIFT | point)
+    if ABOVE_TABLE_IGNORED[0] <= point <= ABOVE_TABLE_IGNORED[1]:
+        return np.int64(IGNORED << CLASS_SHIFT)
+    return np.int64(SEPARATOR << CLASS_SHIFT)
+
+
+@compiled
+def look(content, i, stop, alphabet):
+    """Alphabet entry of the character at a byte and how many bytes it takes."""
+    if content[i] < 128:
+        return np.int64(alphabet[content[i]]), 1
+    point, width = decode(content, i, stop)
+    if point < N_TABLED:
+        return np.int64(alphabet[point]), width
+    return entry_above(point), width
+
+
+@compiled
+def push(words, kinds, state, value, kind, length):
+    """Append a word."""
+    n = state[N_WORDS]
+    words[n] = mix(value)
+    if state[IN_CODE]:
+        kind = kind & HAS_UPPER | CODE
+    kinds[n] = kind | min(length, LONGEST) << LENGTH_SHIFT
+    state[N_WORDS] = n + 1
+
+
+@compiled
+def end_word(words, kinds, state, value, length, seen):
+    """Append the word that has just ended and say what it is: plain, number or id.
+
+    `seen` is the OR of its entries. A part of a hyphenated hexadecimal id that happens to hold letters only is an id.
+    """
+    kind = PLAIN
+    if seen & DIGIT_FLAG:
+        kind = ID if seen & LETTER_FLAG else NUMBER
+    elif state[JOINED] == state[N_WORDS] and seen & BEYOND_HEX_FLAG == 0 and (length in (4, 8, 12)):
+        before = kinds[state[N_WORDS] - 1] & KIND_MASK
+        kind = ID if before in (NUMBER, ID) else PLAIN
+    if seen & UPPER_FLAG:
+        kind |= HAS_UPPER
+    push(words, kinds, state, value, kind, length)
+
+
+@compiled
+def end_chunk(kinds, state):
+    """End the run of characters between two spaces; its words are a path if it had the marks of one."""
+    hints = state[CHUNK_HINTS]
+    if hints & HINT_PATH or hints == HINT_SLASH | HINT_DOT:
+        for word in range(state[CHUNK_START], state[N_WORDS]):
+            if kinds[word] & KIND_MASK != CODE:
+                kinds[word] = kinds[word] & ~KIND_MASK | PATH
+    state[CHUNK_START] = state[N_WORDS]
+    state[CHUNK_HINTS] = 0
+
+
+@compiled
+def is_word_byte(content, i, stop, alphabet):
+    """Whether the byte can belong to a word (a byte of a character beyond ASCII counts)."""
+    return i < stop and (content[i] >= 128 or alphabet[content[i]] >> CLASS_SHIFT <= DIGIT)
+
+
+@compiled
+def toggle_quote(kinds, state, family, after_word, before_word):
+    """Open or close a quoted span; closing it marks the words inside."""
+    if state[QUOTE] == family:
+        if family == QUOTE_SINGLE and before_word:
+            return
+        kind = CODE if family == QUOTE_CODE else QUOTED
+        for word in range(state[QUOTE_START], state[N_WORDS]):
+            kinds[word] = kinds[word] & ~KIND_MASK | kind
+        state[QUOTE] = 0
+    elif state[QUOTE] == 0 and not after_word:
+        state[QUOTE] = family
+        state[QUOTE_START] = state[N_WORDS]
+
+
+@compiled
+def is_blank_line(content, i, stop):
+    """Whether only blanks stand between a byte and the next newline."""
+    while i < stop and content[i] in (9, 13, 32):
+        i += 1
+    return i < stop and content[i] == NEWLINE
+
+
+@compiled
+def path_hint(content, i, start, stop, alphabet, mark, after_word, is_first):
+    """What a mark says about its chunk being a path, URL or e-mail address."""
+    following = is_word_byte(content, i + 1, stop, alphabet)
+    if mark == SLASH:
+        if not is_first:
+            return HINT_SLASH
+        before = content[i - 1] if i > start else 0
+        return HINT_PATH if following and before not in (LESS, SLASH) else 0
+    if mark == DOT:
+        is_letter = i + 1 < stop and (content[i + 1] >= 128 or alphabet[content[i + 1]] >> CLASS_SHIFT == LETTER)
+        return HINT_DOT if after_word and is_letter else 0
+    if mark == AT:
+        return HINT_PATH if after_word and following else 0
+    if after_word and i + 1 < stop and content[i + 1] == BACKSLASH:
+        return HINT_PATH
+    return HINT_PATH if i + 2 < stop and content[i + 1] == SLASH and content[i + 2] == SLASH else 0
+
+
+@compiled
+def read_special(content, i, width, start, stop, alphabet, kinds, state, mark, after_word):
+    """Act on a special mark; the position after it."""
+    if mark == QUOTE_CODE and i + 2 < stop and content[i + 1] == BACKTICK and content[i + 2] == BACKTICK:
+        end_chunk(kinds, state)
+        state[IN_CODE] = 1 - state[IN_CODE]
+        state[N_FENCES] += 1
+        state[QUOTE] = 0
+        return i + 3
+    if mark == NEWLINE:
+        end_chunk(kinds, state)
+        if state[QUOTE] and is_blank_line(content, i + 1, stop):
+            state[QUOTE] = 0
+    elif state[IN_CODE]:
+        pass
+    elif mark <= QUOTE_LAST:
+        toggle_quote(kinds, state, mark, after_word, is_word_byte(content, i + width, stop, alphabet))
+    elif mark == HYPHEN:
+        if after_word and is_word_byte(content, i + 1, stop, alphabet):
+            state[JOINED] = state[N_WORDS]
+    elif mark in (SLASH, DOT, COLON, AT):
+        is_first = state[CHUNK_START] == state[N_WORDS]
+        state[CHUNK_HINTS] |= path_hint(content, i, start, stop, alphabet, mark, after_word, is_first)
+    else:
+        state[N_CODE_MARKS] += 1
+    return i + width
+
+
+@compiled
+def read_unspaced(content, i, stop, alphabet, words, kinds, state):
+    """Append the bigrams of a run of unspaced characters (the character itself if it is alone); where the run ends."""
+    end_chunk(kinds, state)
+    before = U(0)
+    n_run = 0
+    while i < stop:
+        entry, width = look(content, i, stop, alphabet)
+        if entry >> CLASS_SHIFT == UNSPACED:
+            character = U(entry & FOLD_MASK)
+            if n_run:
+                push(words, kinds, state, (((START ^ before) * PRIME) ^ character) * PRIME, PLAIN, BIGRAM_LENGTH)
+            before = character
+            n_run += 1
+        elif entry >> CLASS_SHIFT != IGNORED:
+            break
+        i += width
+    if n_run == 1:
+        push(words, kinds, state, (START ^ before) * PRIME, PLAIN, BIGRAM_LENGTH)
+    end_chunk(kinds, state)
+    return i
+
+
+@compiled
+def scan(content, start, stop, alphabet, words, kinds, state):
+    """Read the characters once: fills `words` and `kinds`, and `state` with counts."""
+    state[:] = 0
+    state[JOINED] = -1
+    value, length, seen, i = START, 0, 0, start
+    while i < stop:
+        entry, width = np.int64(alphabet[content[i]]), 1
+        while content[i] < 128 and entry >> CLASS_SHIFT <= DIGIT:
+            value = (value ^ U(entry & 127)) * PRIME
+            seen |= entry
+            length += 1
+            i += 1
+            if i == stop:
+                break
+            entry = np.int64(alphabet[content[i]])
+        if i == stop:
+            break
+        if content[i] >= 128:
+            entry, width = look(content, i, stop, alphabet)
+        group = entry >> CLASS_SHIFT
+        if group <= DIGIT:
+            value = (value ^ U(entry & FOLD_MASK)) * PRIME
+            seen |= entry
+            length += 1
+            i += width
+            continue
+        if group == IGNORED:
+            i += width
+            continue
+        after_word = length > 0
+        if after_word:
+            end_word(words, kinds, state, value, length, seen)
+            value, length, seen = START, 0, 0
+        if group == SPACE:
+            end_chunk(kinds, state)
+            i += width
+        elif group == SPECIAL:
+            i = read_special(content, i, width, start, stop, alphabet, kinds, state, entry & FOLD_MASK, after_word)
+        elif group == UNSPACED:
+            i = read_unspaced(content, i, stop, alphabet, words, kinds, state)
+        else:
+            i += width
+    if length:
+        end_word(words, kinds, state, value, length, seen)
+    end_chunk(kinds, state)

@@ -1,0 +1,42 @@
+"""Telemetry formats: the only place that names a vendor's field. One file a format, each exporting `SOURCE`."""
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+
+from stillwatch.errors import UsageError
+from stillwatch.sources.base import RAW_RECORDS, Parsed, Reject, Source
+
+__all__ = ["RAW_RECORDS", "Parsed", "Reject", "Source", "names", "source"]
+
+ENTRY_POINTS = "stillwatch.sources"
+"""Installed packages add sources under this group: `name = "package.module:SOURCE"`."""
+
+
+def names() -> tuple[str, ...]:
+    """Names of all sources, in order: those in this folder and those of installed packages."""
+    return tuple(sorted({*_own(), *(point.name for point in entry_points(group=ENTRY_POINTS))}))
+
+
+def source(name: str) -> Source:
+    """The source of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    own = _own()
+    if name in own:
+        return own[name]
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        loaded: Source = point.load()
+        return loaded
+    raise UsageError(f"there is no source named {name!r}; known sources are {', '.join(names())}")
+
+
+def _own() -> dict[str, Source]:
+    found = {}
+    for module in iter_modules(__path__, f"{__name__}."):
+        exported = getattr(import_module(module.name), "SOURCE", None)
+        if exported is not None:
+            found[exported.name] = exported
+    return found

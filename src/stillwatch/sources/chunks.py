@@ -1,0 +1,88 @@
+"""Records gathered into chunks of bounded size."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from stillwatch.sources.base import Parsed, Reject
+from stillwatch.sources.columns import Values, empty_batch, records
+from stillwatch.sources.digests import raw_digest
+from stillwatch.sources.fields import FieldCounter
+from stillwatch.sources.jsonlines import Line
+
+CHUNK_RECORDS = 8192
+CHUNK_RAW_BYTES = 16 << 20
+"""A chunk of records with long prompts is cut by bytes."""
+
+Mapped = Mapping[str, object] | Reject
+"""One record as values by RAW_RECORDS column, or why it is none."""
+
+
+class ChunkBuilder:
+    """Turns mapped records into `Parsed` chunks; `required` columns must not be null."""
+
+    def __init__(self, required: Sequence[str]) -> None:
+        self._required = required
+        self.fields = FieldCounter()
+        self._lines: list[Line] = []
+        self._mapped: list[Mapping[str, object]] = []
+        self._rejects: list[Reject] = []
+        self._n_bytes = 0
+
+    def add(self, line: Line, mapped: Mapped) -> None:
+        """Take one record or its reject."""
+        if isinstance(mapped, Reject):
+            self.reject(mapped)
+            return
+        self._lines.append(line)
+        self._mapped.append(mapped)
+        self._n_bytes += len(line.raw)
+
+    def reject(self, reject: Reject) -> None:
+        """Take one record that could not be read."""
+        self._rejects.append(reject)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the chunk should be handed over."""
+        return len(self._mapped) + len(self._rejects) >= CHUNK_RECORDS or self._n_bytes >= CHUNK_RAW_BYTES
+
+    def take(self) -> Parsed:
+        """The chunk so far; building starts again with an empty one."""
+        lines, mapped, rejects = self._lines, self._mapped, self._rejects
+        self._lines, self._mapped, self._rejects, self._n_bytes = [], [], [], 0
+        names = dict.fromkeys(name for record in mapped for name in record)
+        columns: dict[str, Values] = {name: [record.get(name) for record in mapped] for name in names}
+        batch, flaws = records(columns, [line.line_no for line in lines], required=self._required)
+        for position, flaw in flaws.items():
+            raw = lines[position].raw
+            line_no = lines[position].line_no
+            rejects.append(Reject(line_no, flaw.reason, flaw.detail, len(raw), raw_digest(raw)))
+        rejects.sort(key=lambda reject: reject.line_no)
+        return Parsed(rows=batch, rejects=tuple(rejects), field_counts=self.fields.take())
+
+
+def rejected(*rejects: Reject) -> Parsed:
+    """A chunk of rejects only."""
+    return Parsed(rows=empty_batch(), rejects=rejects)
+
+
+def parse_objects(
+    items: Iterable[Line | Reject],
+    decode: Callable[[Line], Mapping[str, object] | Reject],
+    read: Callable[[Mapping[str, object]], Mapping[str, object]],
+    *,
+    required: Sequence[str],
+) -> Iterator[Parsed]:
+    """Chunks of the records that `decode` finds in lines and `read` maps to RAW_RECORDS columns."""
+    builder = ChunkBuilder(required)
+    for item in items:
+        record = item if isinstance(item, Reject) else decode(item)
+        if isinstance(item, Reject) or isinstance(record, Reject):
+            builder.reject(item if isinstance(item, Reject) else record)
+        else:
+            builder.fields.add(record)
+            builder.add(item, read(record))
+        if builder.is_full:
+            yield builder.take()
+    last = builder.take()
+    if last.n_records:
+        yield last

@@ -1,0 +1,64 @@
+"""Which fields a source's records had, counted by name only."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+
+from stillwatch.sources.coercion import CREDENTIAL
+
+MAX_NAMES = 512
+"""Distinct names kept of one chunk: a format has tens to hundreds, only a hostile file has more."""
+MAX_DEPTH = 3
+PLAIN = re.compile(r"[A-Za-z_$][\w.\-:/ ]{0,63}")
+INDEX = re.compile(r"\.\d+(?=\.|$)")
+OTHER = "*"
+"""Stands for names that are no plain words: a key may itself hold an address, an e-mail or a token."""
+
+
+class FieldCounter:
+    """Counts records by field name; nested names are dotted, list positions and odd names are `*`."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, record: Mapping[str, object]) -> None:
+        """Count every field of a record that is not null, once."""
+        self._counts.update(self._admit(_names(record, "", MAX_DEPTH)))
+
+    def add_many(self, name: str, n: int) -> None:
+        """Count one field for `n` records at once."""
+        if n:
+            self._counts[next(iter(self._admit([plain_name(name)])))] += n
+
+    def take(self) -> dict[str, int]:
+        """The counts so far, by name in order; counting starts again from zero."""
+        counts, self._counts = self._counts, Counter()
+        return dict(sorted(counts.items()))
+
+    def _admit(self, names: list[str]) -> list[str]:
+        distinct = list(dict.fromkeys(names))
+        if len(self._counts) + len(distinct) <= MAX_NAMES:
+            return distinct
+        return list(dict.fromkeys(name if name in self._counts else OTHER for name in distinct))
+
+
+@lru_cache(maxsize=4096)
+def plain_name(name: str) -> str:
+    """A field name that is safe to keep: `*` unless it is a plain word, positions in lists as `*`."""
+    if not PLAIN.fullmatch(name) or CREDENTIAL.search(name):
+        return OTHER
+    return INDEX.sub("." + OTHER, name)
+
+
+def _names(record: Mapping[str, object], prefix: str, depth: int) -> list[str]:
+    names = []
+    for key, value in record.items():
+        if value is None:
+            continue
+        name = prefix + plain_name(key)
+        if isinstance(value, dict) and value and depth > 1:
+            names += _names(value, name + ".", depth - 1)
+        else:
+            names.append(name)
+    return names

@@ -1,0 +1,1 @@
+"""Statistics without tables: conformal ranks, intervals, multiple testing. Arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""What outlives a process: lake (bulk rows), state (judgements), vault (sealed identities), ledger, keys, workspace."""

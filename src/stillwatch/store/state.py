@@ -1,0 +1,210 @@
+"""The state database: what people decided, and other rows by the thousand. SQLite by default, PostgreSQL by URL."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
+
+from stillwatch.errors import ConfigError, EnvironmentFault, UsageError
+from stillwatch.model import tables
+from stillwatch.model.table import Table
+from stillwatch.store.schema import META, METADATA, SCHEMA_VERSION, STORED, microseconds
+
+SUBJECT_KINDS = ("campaign", "account")
+VERDICTS = ("distillation", "honest", "unsure")
+
+
+class State:
+    """An open state database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def create(cls, url: str, *, workspace_id: str) -> Self:
+        """The state database at `url` with its tables, made now or by an earlier call for the same workspace.
+
+        Raises:
+            ConfigError: the database belongs to another workspace or release.
+            EnvironmentFault: it cannot be reached.
+        """
+        state = cls(_connected(url))
+        with state._translated(), state.writing() as connection:
+            METADATA.create_all(connection)
+            state.insert_new(
+                connection,
+                META,
+                [
+                    {"name": "schema_version", "value": str(SCHEMA_VERSION)},
+                    {"name": "workspace_id", "value": workspace_id},
+                ],
+            )
+        state._check_version()
+        if state.workspace_id != workspace_id:
+            raise ConfigError(
+                f"state database {state.name} belongs to workspace {state.workspace_id}, not {workspace_id}; "
+                "give each workspace its own database"
+            )
+        return state
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The state database at `url`.
+
+        Raises:
+            ConfigError: it was never set up, or another release wrote it.
+            EnvironmentFault: it cannot be reached.
+        """
+        state = cls(_connected(url))
+        with state._translated():
+            is_set_up = sa.inspect(state._engine).has_table(META.name)
+        if not is_set_up:
+            raise ConfigError(f"state database {state.name} is not set up; run `stillwatch init`")
+        state._check_version()
+        return state
+
+    @property
+    def name(self) -> str:
+        """The database's URL without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace that the database belongs to."""
+        return self._meta("workspace_id")
+
+    def record_judgement(
+        self, *, subject_kind: str, subject_id: str, verdict: str, author: str, note: str, judged_at: datetime
+    ) -> str:
+        """Store what a person concluded about a campaign or an account; returns the judgement's id.
+
+        The id is a digest of the arguments: recording the same judgement again stores nothing new.
+
+        Raises:
+            UsageError: a kind or verdict that does not exist, or no author.
+        """
+        _check_choice("subject kind", subject_kind, SUBJECT_KINDS)
+        _check_choice("verdict", verdict, VERDICTS)
+        if not author.strip():
+            raise UsageError("a judgement needs an author; give the name of the person who judged")
+        words = (subject_kind, subject_id, verdict, author, note, str(microseconds(judged_at)))
+        judgement_id = hashlib.blake2b(msgspec.json.encode(words), digest_size=16).hexdigest()
+        row = (judgement_id, *words[:-1], microseconds(judged_at))
+        names = tables.JUDGEMENTS.schema.names
+        with self.writing() as connection:
+            self.insert_new(connection, STORED["judgements"], [dict(zip(names, row, strict=True))])
+        return judgement_id
+
+    def judgements(self, as_of: datetime | None = None) -> pa.Table:
+        """Judgements made before `as_of` (None: all), earliest first, in the shape of the floor plan."""
+        stored = STORED["judgements"]
+        query = sa.select(stored).order_by(stored.c.judged_at, stored.c.judgement_id)
+        if as_of is not None:
+            query = query.where(stored.c.judged_at < microseconds(as_of))
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return _arrow(tables.JUDGEMENTS, rows)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one state and blocks nobody."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that commits on leaving and rolls back on an error. SQLite admits one at a time."""
+        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    def insert_new(self, connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, object]]) -> None:
+        """Insert the rows whose key is not there yet; others stay as they are."""
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+        if rows:
+            connection.execute(insert.on_conflict_do_nothing(), rows)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _meta(self, name: str) -> str:
+        with self.reading() as connection:
+            value = connection.scalar(sa.select(META.c.value).where(META.c.name == name))
+        if value is None:
+            raise ConfigError(f"state database {self.name} has no {name}; run `stillwatch init`, or restore a backup")
+        return str(value)
+
+    def _check_version(self) -> None:
+        found = self._meta("schema_version")
+        if found != str(SCHEMA_VERSION):
+            raise ConfigError(
+                f"state database {self.name} has schema_version {found}, this release needs {SCHEMA_VERSION}; "
+                "use the stillwatch release that wrote it, or migrate"
+            )
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, ProgrammingError) as error:
+            self.close()
+            raise EnvironmentFault(
+                f"state database {self.name} cannot be used ({type(error.orig).__name__}: {error.orig}); "
+                "check that the folder or server exists and that you may write to it"
+            ) from error
+
+
+def _connected(url: str) -> sa.Engine:
+    try:
+        engine = sa.create_engine(url)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise ConfigError(
+            "the state database's URL is not one that SQLAlchemy knows; use sqlite:/// or postgresql://"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault(f"the state database needs the Python package {error.name}; install it") from error
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name != "postgresql":
+        raise ConfigError(f"the state database cannot be {engine.dialect.name}; use SQLite or PostgreSQL")
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: see _begin_sqlite
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{what} {value!r} does not exist; choose one of {', '.join(choices)}")
+
+
+def _arrow(table: Table, rows: Sequence[sa.Row[Any]]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [() for _ in table.schema]
+    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, table.schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=table.schema)

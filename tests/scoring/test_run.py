@@ -1,0 +1,147 @@
+"""The scoring stage."""
+
+from datetime import UTC, datetime, timedelta
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stillwatch.model.stage import Run
+from stillwatch.model.tables import CALIBRATIONS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
+from stillwatch.model.window import Window
+from stillwatch.scoring import READS, WRITES, Settings, calibration_row, calibrations, run, shipped
+from tests.scoring.honest import SIGNALS, calibration, signals_table
+
+START = datetime(2026, 4, 1, tzinfo=UTC)
+RUN = Run(run_id="r", window=Window(START, START + timedelta(days=45)))
+
+
+class MemoryEngine:
+    """The part of an engine that scoring uses, over in-memory tables."""
+
+    name = "memory"
+
+    def from_arrow(self, table, rows):
+        assert rows.schema.equals(table.schema)
+        return ibis.memtable(rows)
+
+    def to_arrow(self, expression):
+        return expression.to_pyarrow()
+
+
+def stored(one, *, days=0, kind="fitted"):
+    return calibration_row(one, created_at=START + timedelta(days=days)) | {"kind": kind}
+
+
+def stored_table(*rows):
+    return pa.Table.from_pylist(list(rows), schema=CALIBRATIONS.schema)
+
+
+def groups(sizes, *, popular=()):
+    n = len(sizes)
+    columns = {
+        "group_id": [f"g{i}" for i in range(n)],
+        "proposal": ["token"] * n,
+        "token_kind": ["skeleton"] * n,
+        "token": list(range(n)),
+        "stratum": [None] * n,
+        "is_whole_popular": [i in popular for i in range(n)],
+        "n_accounts": sizes,
+        "n_exchanges": [size * 10 for size in sizes],
+        "first_seen_at": [START] * n,
+        "last_seen_at": [START + timedelta(days=1)] * n,
+        "n_tests": [1] * n,
+    }
+    return pa.table(columns, schema=GROUPS.schema)
+
+
+def group_signals(values):
+    long = signals_table([f"g{i}" for i in range(len(values))], np.array(values, dtype=float))
+    n = long.num_rows
+    columns = {
+        "group_id": long["group_id"],
+        "signal": long["signal"],
+        "value": long["conservative_value"],
+        "conservative_value": long["conservative_value"],
+        "n": [50] * n,
+    }
+    return pa.table(columns, schema=GROUP_SIGNALS.schema)
+
+
+def score(group_rows, signal_rows, calibration_rows, settings=None):
+    tables = {
+        "groups": ibis.memtable(group_rows),
+        "group_signals": ibis.memtable(signal_rows),
+        "calibrations": ibis.memtable(calibration_rows),
+    }
+    out = run(tables, RUN, engine=MemoryEngine(), settings=settings or Settings())
+    assert set(out) == {table.name for table in WRITES}
+    return out["group_scores"].to_pyarrow()
+
+
+def test_it_reads_groups_signals_and_calibrations():
+    assert READS == (GROUPS, GROUP_SIGNALS, CALIBRATIONS)
+
+
+def test_a_group_far_beyond_honest_groups_is_accused_and_an_ordinary_one_is_not():
+    found = score(groups([60, 60]), group_signals([[9.0] * 4, [2.0] * 4]), stored_table(stored(calibration())))
+    assert found["tier"].to_pylist() == ["accuse", "none"]
+    assert found.schema.equals(GROUP_SCORES.schema)
+    planted = found.to_pylist()[0]
+    assert planted["margin"] > 0
+    assert planted["p_value"] == pytest.approx(1 / 6)
+    assert planted["q_value"] < 0.05
+    assert planted["signals"] == sorted(SIGNALS)
+    assert len(planted["p_values"]) == 4
+
+
+def test_a_whole_popular_token_is_never_judged():
+    found = score(groups([900, 60], popular={0}), group_signals([[9.0] * 4] * 2), stored_table(stored(calibration())))
+    assert found["group_id"].to_pylist() == ["g1"]
+
+
+def test_a_group_without_signals_is_no_finding():
+    found = score(groups([60, 60]), group_signals([[9.0] * 4]), stored_table(stored(calibration())))
+    last = found.to_pylist()[1]
+    assert (last["tier"], last["score"], last["signals"], last["q_value"] > 0) == ("none", 0.0, [], True)
+
+
+def test_no_groups_give_no_scores():
+    assert score(groups([]), group_signals(np.zeros((0, 4))), stored_table(stored(calibration()))).num_rows == 0
+
+
+def test_a_stricter_alpha_never_raises_a_tier():
+    rng = np.random.default_rng(4)
+    values = rng.normal(3.5, 1.5, size=(200, 4))
+    tables = groups([40] * 200), group_signals(values), stored_table(stored(calibration()))
+    rank = {"none": 0, "review": 1, "accuse": 2}
+    loose = score(*tables)["tier"].to_pylist()
+    strict_run = Run(run_id="r", window=RUN.window, alpha=1e-5)
+    out = run(
+        dict(zip(("groups", "group_signals", "calibrations"), map(ibis.memtable, tables), strict=True)),
+        strict_run,
+        engine=MemoryEngine(),
+        settings=Settings(),
+    )
+    strict = out["group_scores"].to_pyarrow()["tier"].to_pylist()
+    assert all(rank[a] <= rank[b] for a, b in zip(strict, loose, strict=True))
+    assert strict != loose
+
+
+def test_the_newest_fitted_calibration_before_the_cut_is_used():
+    old, new = calibration(seed=1), calibration(seed=2)
+    rows = stored_table(stored(new, days=3), stored(old, days=1), stored(old, days=9, kind="shipped"))
+    chosen = [calibrations(rows, as_of)["calibration_id"].to_pylist() for as_of in (None, START + timedelta(days=2))]
+    assert chosen == [[new.calibration_id], [old.calibration_id]]
+
+
+def test_without_a_fitted_calibration_the_shipped_one_is_used():
+    chosen = calibrations(stored_table(), START)
+    assert chosen["kind"].to_pylist() == ["shipped"]
+    assert chosen["calibration_id"].to_pylist() == [shipped().calibration_id]
+
+
+def test_the_shipped_calibration_is_small_and_says_that_it_is_shipped():
+    assert shipped().kind == "shipped"
+    assert len(shipped().to_json()) < 600_000

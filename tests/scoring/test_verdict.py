@@ -1,0 +1,123 @@
+"""Thresholds in people, p- and q-values, nearest class."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillwatch.scoring.settings import Settings
+from stillwatch.scoring.verdict import (
+    HonestTail,
+    false_people_bound,
+    honest_tail,
+    nearest_lookalikes,
+    people_q_values,
+    threshold_in_people,
+    tiers,
+    window_p_values,
+)
+from tests.scoring.honest import SIGNALS, calibration
+
+honest = st.lists(st.tuples(st.integers(0, 12), st.integers(5, 60)), min_size=1, max_size=25)
+
+
+def tail_of(scores, sizes, windows=None, n_strong=None):
+    order = np.argsort(-np.array(scores, dtype=float), kind="stable")
+    columns = (scores, sizes, windows or [0] * len(scores), n_strong or [9] * len(scores))
+    taken = [np.array(column)[order] for column in columns]
+    return HonestTail(taken[0].astype(float), *taken[1:])
+
+
+@given(honest, st.integers(1, 400))
+def test_the_threshold_is_the_smallest_score_that_keeps_the_people_above_it_within_budget(groups, budget):
+    scores, sizes = zip(*groups, strict=True)
+    found = threshold_in_people(tail_of(scores, sizes), budget=budget).score
+    above = {t: sum(m for s, m in groups if s > t) for t in scores}
+    assert found == min((t for t in above if above[t] <= budget), default=None)
+
+
+def test_a_budget_below_one_large_block_of_people_is_not_resolved():
+    tail = tail_of([9, 8, 3], [50, 50, 50])
+    assert not threshold_in_people(tail, budget=49).is_resolved
+    assert threshold_in_people(tail, budget=50).is_resolved
+
+
+def test_nothing_honest_to_compare_with_resolves_nothing():
+    assert not threshold_in_people(tail_of([], []), budget=50).is_resolved
+
+
+def verdict(score, n_strong, tail, *, people):
+    return tiers(np.array([score]), np.array([n_strong]), tail, people=people, alpha=0.1, settings=Settings())[
+        0
+    ].as_py()
+
+
+def test_tiers_follow_alpha_and_ten_times_alpha():
+    tail = tail_of([9, 8, 7, 6, 5, 4, 3], [10] * 7)
+    # alpha x people = 10: one group of ten may lie above 8; ten times that holds all groups, so review opens at 3
+    assert [verdict(score, 5, tail, people=100) for score in (8.5, 8.0, 3.5, 3.0)] == [
+        "accuse",
+        "review",
+        "review",
+        "none",
+    ]
+
+
+def test_too_few_strong_signals_cap_a_group_at_review():
+    tail = tail_of([9, 8, 7, 6, 5, 4, 3], [10] * 7)
+    assert verdict(20.0, 2, tail, people=100) == "review"
+
+
+def test_honest_groups_without_enough_strong_signals_do_not_hold_the_accuse_threshold_up():
+    tail = tail_of([9, 8, 7, 6], [10] * 4, n_strong=[2, 2, 3, 3])
+    assert verdict(6.5, 3, tail, people=100) == "accuse"
+
+
+def test_an_unresolved_rate_caps_every_group_at_review():
+    tail = tail_of([9, 8, 7], [200, 200, 200])
+    assert verdict(50.0, 5, tail, people=100) == "review"
+
+
+def test_p_values_rank_among_the_best_group_of_each_window():
+    tail = tail_of([9, 8, 5, 4], [10] * 4, windows=[0, 0, 1, 1])
+    p = window_p_values(np.array([10.0, 9.0, 6.0, 1.0]), tail, n_windows=3)
+    assert p.tolist() == [1 / 4, 2 / 4, 2 / 4, 3 / 4]
+
+
+def test_q_values_are_honest_people_over_all_people_and_never_fall_with_the_score():
+    tail = tail_of([9, 8], [10, 20])
+    q = people_q_values(np.array([10.0, 8.5, 8.0]), np.array([100, 100, 100]), tail, n_group_people=600)
+    # scale 300/600; honest 0+1, 10+1, 30+1
+    assert q == pytest.approx([0.5 * 1 / 100, 0.5 * 11 / 200, 0.5 * 31 / 300])
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(5, 60)), min_size=1, max_size=20), honest)
+def test_q_values_are_shares_and_monotone(groups, reference):
+    scores, sizes = (np.array(column) for column in zip(*groups, strict=True))
+    tail = tail_of(*zip(*reference, strict=True))
+    q = people_q_values(scores.astype(float), sizes, tail, n_group_people=int(tail.sizes.sum()))
+    assert np.all((q > 0) & (q <= 1))
+    order = np.argsort(-scores, kind="stable")
+    assert np.all(np.diff(q[order]) >= 0)
+    assert all(len({float(x) for x in q[scores == score]}) == 1 for score in scores)
+
+
+def test_the_nearest_class_uses_only_signals_that_both_have():
+    fitted = calibration()
+    quickstart = next(one for one in fitted.lookalikes if one.name == "quickstart")
+    residuals = np.array([quickstart.centroid, quickstart.centroid, [np.nan] * 4], dtype=float)
+    residuals[1, 0] = np.nan
+    names = [fitted.lookalikes[place].name for place in nearest_lookalikes(residuals, fitted)]
+    assert names[:2] == ["quickstart", "quickstart"]
+
+
+def test_a_signal_that_the_run_lacks_leaves_the_honest_scores_too():
+    fitted = calibration()
+    full = honest_tail(fitted, np.ones(4, dtype=bool), strong_p=0.05)
+    without = honest_tail(fitted, np.array([name != "youth" for name in SIGNALS]), strong_p=0.05)
+    assert without.scores.max() < full.scores.max()
+    assert np.all(np.diff(without.scores) <= 0)
+
+
+def test_the_bound_of_no_false_group_is_three_blocks_over_the_windows():
+    assert false_people_bound(0, 10, 120.0) == pytest.approx(2.9957 * 12, rel=1e-4)
