@@ -119,13 +119,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        exchanges, sketches = write_world(
-            Path(folder), options.exchanges, options.days, options.accounts, options.seed
-        )
+        exchanges, sketches = write_world(Path(folder), options.exchanges, options.days, options.accounts, options.seed)
         engine = open_engine(options.engine, Settings(memory_limit=options.memory))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         started, cpu_started = time.perf_counter(), cpu_seconds()
-        tables = {"exchanges": engine.read(EXCHANGES, exchanges), "prompt_sketches": engine.read(PROMPT_SKETCHES, sketches)}
+        tables = {
+            "exchanges": engine.read(EXCHANGES, exchanges),
+            "prompt_sketches": engine.read(PROMPT_SKETCHES, sketches),
+        }
         window = Window(START, START + timedelta(days=options.days))
         made = run(tables, Run("rate", window), engine=engine, settings=FeatureSettings())
         counts = {name: sum(batch.num_rows for batch in engine.to_batches(rows)) for name, rows in made.items()}
@@ -136,7 +137,9 @@ def main() -> None:
     print(f"machine: {os.cpu_count()} cores, {platform.machine()}, seed {options.seed}, engine {options.engine}")
     print(f"exchanges {n}, days {options.days}, rows out {counts}")
     print(f"wall {wall:.1f} s, CPU {cpu:.1f} s, {n / wall:,.0f} exchanges/s")
-    print(f"peak memory {peak:.0f} MB of this process ({before:.0f} MB before the stage), engine limit {options.memory}")
+    print(
+        f"peak memory {peak:.0f} MB of this process ({before:.0f} MB before the stage), engine limit {options.memory}"
+    )
 
 
 if __name__ == "__main__":

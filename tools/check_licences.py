@@ -7,7 +7,9 @@ import re
 import sys
 from importlib.metadata import Distribution, distributions
 
-FORBIDDEN = re.compile(r"(?<!L)(?<!Lesser )\b(A?GPL|GNU (Affero )?General Public|SSPL|BUSL|Commons Clause)", re.IGNORECASE)
+FORBIDDEN = re.compile(
+    r"(?<!L)(?<!Lesser )\b(A?GPL|GNU (Affero )?General Public|SSPL|BUSL|Commons Clause)", re.IGNORECASE
+)
 
 
 def licence(package: Distribution) -> str:

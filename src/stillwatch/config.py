@@ -1,7 +1,7 @@
 """Settings from TOML files and the environment, filled into each room's own frozen Settings.
 
-Later layers win: defaults, the user's file, `./stillwatch.toml`, the file given with --config, `STILLWATCH_<ROOM>__<FIELD>`
-in the environment, flags.
+Later layers win: defaults, the user's file, `./stillwatch.toml`, the file given with --config, the environment
+(`STILLWATCH_<ROOM>__<FIELD>`), flags.
 """
 
 import os
@@ -14,8 +14,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from stillwatch import campaigns, engines, features, grouping, ingest, scoring, signals
+from stillwatch.campaigns import Settings as CampaignSettings
+from stillwatch.engines import Settings as EngineSettings
 from stillwatch.errors import ConfigError
+from stillwatch.features import Settings as FeatureSettings
+from stillwatch.grouping import Settings as GroupingSettings
+from stillwatch.ingest import Settings as IngestSettings
+from stillwatch.scoring import Settings as ScoringSettings
+from stillwatch.signals import Settings as SignalSettings
 
 ENVIRONMENT_PREFIX = "STILLWATCH_"
 
@@ -41,13 +47,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every setting of every room."""
 
     detect: DetectSettings = msgspec.field(default_factory=DetectSettings)
-    engines: engines.Settings = msgspec.field(default_factory=engines.Settings)
-    ingest: ingest.Settings = msgspec.field(default_factory=ingest.Settings)
-    features: features.Settings = msgspec.field(default_factory=features.Settings)
-    grouping: grouping.Settings = msgspec.field(default_factory=grouping.Settings)
-    signals: signals.Settings = msgspec.field(default_factory=signals.Settings)
-    scoring: scoring.Settings = msgspec.field(default_factory=scoring.Settings)
-    campaigns: campaigns.Settings = msgspec.field(default_factory=campaigns.Settings)
+    engines: EngineSettings = msgspec.field(default_factory=EngineSettings)
+    ingest: IngestSettings = msgspec.field(default_factory=IngestSettings)
+    features: FeatureSettings = msgspec.field(default_factory=FeatureSettings)
+    grouping: GroupingSettings = msgspec.field(default_factory=GroupingSettings)
+    signals: SignalSettings = msgspec.field(default_factory=SignalSettings)
+    scoring: ScoringSettings = msgspec.field(default_factory=ScoringSettings)
+    campaigns: CampaignSettings = msgspec.field(default_factory=CampaignSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,9 @@ def _flatten(tree: Mapping[str, object]) -> dict[str, object]:
     flat: dict[str, object] = {}
     for room, fields in tree.items():
         if not isinstance(fields, Mapping):
-            raise ConfigError(f"setting {room!r} stands outside of a room; write it as [room] followed by field = value")
+            raise ConfigError(
+                f"setting {room!r} stands outside of a room; write it as [room] followed by field = value"
+            )
         flat.update({f"{room}.{name}": value for name, value in fields.items()})
     return flat
 

@@ -25,7 +25,10 @@ from stillwatch.model.tables import (
     DETECTION_RUNS,
     EXCHANGE_RECORDS,
     EXCHANGES,
+    GROUP_MEMBERS,
     GROUP_SCORES,
+    GROUP_SIGNALS,
+    GROUPS,
     JUDGEMENTS,
     PROMPT_SKETCHES,
     TOKEN_USES,
@@ -154,12 +157,16 @@ def _features(
     records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, near))
     sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, near))
     records = records.filter(
-        (records.start_time >= run.window.start - MIDNIGHT_SLACK) & (records.start_time < run.window.end + MIDNIGHT_SLACK)
+        (records.start_time >= run.window.start - MIDNIGHT_SLACK)
+        & (records.start_time < run.window.end + MIDNIGHT_SLACK)
     )
     if known_at is not None:
         records = records.filter(records.ingested_at < known_at)
         sketches = sketches.filter(sketches.ingested_at < known_at)
-    inputs = {EXCHANGES.name: ingest.exchanges(records, sketches), PROMPT_SKETCHES.name: ingest.folded_sketches(sketches)}
+    inputs = {
+        EXCHANGES.name: ingest.exchanges(records, sketches),
+        PROMPT_SKETCHES.name: ingest.folded_sketches(sketches),
+    }
     return features.run(inputs, run, engine=engine, settings=config.features)
 
 
@@ -172,7 +179,7 @@ def _midnight(day: date) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a detection run is asked. `as_of` None is the end of the stored traffic, `known_at` None all that is stored."""
+    """What a run is asked. `as_of` None is the end of the stored traffic, `known_at` None all that is stored."""
 
     as_of: datetime | None = None
     known_at: datetime | None = None
@@ -190,7 +197,9 @@ class Question:
         last = (end - timedelta(microseconds=1)).date()
         start = _midnight(last - timedelta(days=config.detect.window_days - 1))
         if not any(str(start.date()) <= day <= str(last) for day in days):
-            raise UsageError(f"no traffic between {start:%Y-%m-%d} and {end:%Y-%m-%d %H:%M}: stored are {days[0]} to {days[-1]}")
+            raise UsageError(
+                f"no traffic between {start:%Y-%m-%d} and {end:%Y-%m-%d %H:%M}: stored are {days[0]} to {days[-1]}"
+            )
         run = Run(
             run_id="", window=Window(start, end), by=config.detect.by, known_at=self.known_at, alpha=config.detect.alpha
         )
@@ -240,14 +249,18 @@ def run_inputs(
     tables = window_tables(snapshot, run, engine=engine, config=config)
     accounts = engine.read(ACCOUNTS, snapshot.files(ACCOUNTS))
     known = engine.from_arrow(JUDGEMENTS, judgements)
-    calibrations = scoring.calibrations(engine.to_arrow(engine.read(CALIBRATIONS, snapshot.files(CALIBRATIONS))), question.as_of)
+    calibrations = scoring.calibrations(
+        engine.to_arrow(engine.read(CALIBRATIONS, snapshot.files(CALIBRATIONS))), question.as_of
+    )
     if question.as_of is not None:
         accounts = accounts.filter(accounts.as_of < question.as_of)
         known = known.filter(known.judged_at < question.as_of)
     if question.known_at is not None:
         accounts = accounts.filter(accounts.ingested_at < question.known_at)
     earlier = earlier_runs(snapshot, run, engine)
-    history = {table.name: engine.read(table, snapshot.files(table, earlier)) for table in (CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)}
+    history = {
+        table.name: engine.read(table, snapshot.files(table, earlier)) for table in (CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
+    }
     return {
         **tables,
         **history,
@@ -266,13 +279,20 @@ def earlier_runs(snapshot: Snapshot, run: Run, engine: Engine) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one detection run found, in memory: CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS and the DETECTION_RUNS row."""
+    """What one run found, in memory: CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, and its DETECTION_RUNS row."""
 
     run: Run
     campaigns: pa.Table
     members: pa.Table
     findings: pa.Table
     summary: Mapping[str, object]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the run could not look at, in plain words."""
+        notes = self.summary["notes"]
+        assert isinstance(notes, list)
+        return notes
 
 
 def detect(
@@ -300,6 +320,50 @@ def detect(
         )
     _commit(lake, outcome, config)
     return outcome
+
+
+def calibrate(
+    lake: Lake, judgements: pa.Table, *, engine: Engine, config: Config, progress: Progress = silent
+) -> scoring.Refit:
+    """Fit the shipped calibration to the lake's own history and store it; the next run uses it.
+
+    It is dated by the end of the traffic that it saw, so that a run which looks at an earlier time does not use it.
+    """
+    refresh_features(lake, engine=engine, config=config, progress=progress)
+    snapshot = lake.snapshot()
+    question = Question()
+    run = question.resolve(snapshot, config)
+    with engine.scope():
+        tables = run_inputs(snapshot, judgements, question, run, engine=engine, config=config)
+        for stage in detection_stages(engine, config)[:2]:
+            progress(stage.room, 0, 1)
+            tables.update(stage.run({table.name: tables[table.name] for table in stage.reads}, run))
+        groups = tables[GROUPS.name]
+        judged = engine.to_arrow(groups.filter(~groups.is_whole_popular))
+        shipped = scoring.shipped()
+        own = scoring.group_matrix(judged, engine.to_arrow(tables[GROUP_SIGNALS.name]), shipped.signals)
+        honest = engine.to_arrow(_judged_honest(tables))
+        n_accounts = engine.to_arrow(tables[ACCOUNT_DAYS.name].select("account_id").distinct()).num_rows
+    is_honest = pc.is_in(own.group_ids, value_set=honest["group_id"].combine_chunks()).to_numpy(zero_copy_only=False)
+    refit = scoring.refit(shipped, own, is_honest, n_accounts=n_accounts)
+    row = scoring.calibration_row(refit.calibration, created_at=run.window.end - timedelta(microseconds=1))
+    with lake.write() as writer:
+        writer.append(CALIBRATIONS, pa.Table.from_pylist([row], schema=CALIBRATIONS.schema))
+        writer.commit()
+    return refit
+
+
+def _judged_honest(tables: Tables) -> "ir.Table":
+    """Groups of whom most accounts were judged honest by a person."""
+    said = tables[JUDGEMENTS.name]
+    honest = said.filter((said.subject_kind == "account") & (said.verdict == "honest")).select(
+        account_id=said.subject_id
+    )
+    members = tables[GROUP_MEMBERS.name]
+    sizes = members.group_by("group_id").agg(n_members=members.count())
+    inside = members.semi_join(honest, "account_id")
+    cleared = inside.group_by("group_id").agg(n_honest=inside.count()).join(sizes, "group_id")
+    return cleared.filter(cleared.n_honest * 2 > cleared.n_members).select("group_id")
 
 
 def _summary(tables: Tables, inputs: Tables, run: Run, engine: Engine) -> dict[str, object]:

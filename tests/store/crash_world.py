@@ -1,5 +1,6 @@
 """The processes of the crash test: a writer that says where it is, and a reader that checks every snapshot."""
 
+import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from multiprocessing.connection import Connection
@@ -19,11 +20,13 @@ ROWS = Table(
     made_by="tests",
     key=("batch", "row"),
     partition=Partition.DAY,
-    schema=pa.schema([
-        column("day", pa.date32(), required=True),
-        column("batch", pa.int64(), required=True),
-        column("row", pa.int64(), required=True),
-    ]),
+    schema=pa.schema(
+        [
+            column("day", pa.date32(), required=True),
+            column("batch", pa.int64(), required=True),
+            column("row", pa.int64(), required=True),
+        ]
+    ),
 )
 TOTALS = Table(
     name="crash_totals",
@@ -32,10 +35,11 @@ TOTALS = Table(
     schema=pa.schema([column("n_batches", pa.int64(), required=True)]),
 )
 
-BATCH_ROWS = 300
+BATCH_ROWS = 60
 N_DAYS = 3
 FIRST_DAY = date(2026, 4, 22)
 MOST_SEGMENTS = 6
+READER_PAUSE_SECONDS = 0.005
 
 POINTS = (
     "segment half written",
@@ -89,7 +93,7 @@ class ReportingStorage(LocalStorage):
 
 
 def _kind(handle: BinaryIO) -> str:
-    return "segment" if handle.name.name.endswith(".parquet") else "manifest"  # type: ignore[attr-defined]
+    return "segment" if str(handle.name).endswith(".parquet") else "manifest"
 
 
 def rows_of(batch: int) -> pa.Table:
@@ -155,8 +159,8 @@ def read_until_told(root: str, pipe: Connection) -> None:
             assert not versions or snapshot.version >= versions[-1], "the version went back"
             n_batches = found
             versions.append(snapshot.version)
+            time.sleep(READER_PAUSE_SECONDS)
     except Exception as error:
         pipe.send(repr(error))
         raise
     pipe.send((len(versions), len(set(versions)), versions[-1]))
-

@@ -17,8 +17,8 @@ from stillwatch.store.storage import LocalStorage
 from tests.store import crash_world
 from tests.store.crash_world import POINTS, ROWS, checked_batches
 
-KILLS_AT_EACH_POINT = 4
-KILLS_AT_RANDOM = 24
+KILLS_AT_EACH_POINT = 3
+KILLS_AT_RANDOM = 20
 SEED = 20260422
 
 

@@ -19,9 +19,7 @@ def campaign_of_group(
     `min_shared_accounts` accounts that are at least `min_shared_share` of the smaller group. Components are safe here,
     and only here: groups were judged one by one before, so there is no crowd to percolate through.
     """
-    incidence = sparse.csr_matrix(
-        (np.ones(group.size, dtype=np.int32), (group, account)), shape=(n_groups, n_accounts)
-    )
+    incidence = sparse.csr_matrix((np.ones(group.size, dtype=np.int32), (group, account)), shape=(n_groups, n_accounts))
     incidence.data[:] = 1
     sizes = np.asarray(incidence.sum(axis=1)).ravel()
     shared = (incidence @ incidence.T).tocoo()

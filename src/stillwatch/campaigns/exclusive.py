@@ -22,9 +22,7 @@ WORKING_MEMBERS = Table(
 """Members of this run's campaigns by campaign number, so that the engine can compare them with everybody's slices."""
 
 
-def joiners(
-    tables: Tables, engine: Engine, evidence: Evidence, members: Members, settings: Settings
-) -> pa.Table:
+def joiners(tables: Tables, engine: Engine, evidence: Evidence, members: Members, settings: Settings) -> pa.Table:
     """Slices by which accounts outside of a campaign carry one of its exclusive tokens.
 
     A token is exclusive when nearly all of its adopters are members of the campaign; only such a token brings in
@@ -58,10 +56,10 @@ def joiner_tiers(joined: pa.Table, members: Members) -> dict[tuple[int, str], in
     One independent family of tokens is enough for review; two take over the campaign's own tier.
     """
     families: dict[tuple[int, str], set[str]] = {}
-    rows = zip(joined["campaign"].to_pylist(), joined["account_id"].to_pylist(), joined["token_kind"].to_pylist(), strict=True)
+    rows = zip(
+        joined["campaign"].to_pylist(), joined["account_id"].to_pylist(), joined["token_kind"].to_pylist(), strict=True
+    )
     for campaign, account_id, kind in rows:
         families.setdefault((campaign, account_id), set()).add(FAMILIES.get(kind, kind))
     accused = set(np.unique(members.campaign[members.tier == ACCUSE]).tolist())
-    return {
-        key: ACCUSE if len(found) > 1 and key[0] in accused else REVIEW for key, found in families.items()
-    }
+    return {key: ACCUSE if len(found) > 1 and key[0] in accused else REVIEW for key, found in families.items()}

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.campaigns.evidence import encode, exchanges_by_pair
+from stillwatch.campaigns.evidence import exchanges_by_pair
 from stillwatch.campaigns.gather import Evidence
 from stillwatch.campaigns.history import History
 from stillwatch.campaigns.membership import ACCUSE, Members
@@ -115,13 +115,13 @@ def _capabilities(links: pa.Table, bins: pa.Table) -> list[str]:
     )
     order = np.argsort(-counts, kind="stable")
     total = counts.sum()
-    return [CAPABILITIES[code].value for code in order.tolist() if total and counts[code] >= MIN_CAPABILITY_SHARE * total]
+    return [
+        CAPABILITIES[code].value for code in order.tolist() if total and counts[code] >= MIN_CAPABILITY_SHARE * total
+    ]
 
 
-def member_table(
-    run: Run, evidence: Evidence, members: Members, ids: Sequence[str], joined: pa.Table
-) -> pa.Table:
-    """CAMPAIGN_MEMBERS rows: the slices that are the evidence against each member, those of joined accounts included."""
+def member_table(run: Run, evidence: Evidence, members: Members, ids: Sequence[str], joined: pa.Table) -> pa.Table:
+    """CAMPAIGN_MEMBERS rows: the slices that are the evidence against each member, joined accounts included."""
     inside = members.of_pairs(evidence.campaign, evidence.account)
     columns = ("account_id", "token_kind", "token", "n", "first_seen_at", "last_seen_at")
     direct = evidence.links.filter(pa.array(inside)).select(columns)

@@ -37,9 +37,7 @@ def gather(tables: Tables, engine: Engine, settings: Settings) -> Evidence:
     """The flagged groups of a run, put together to campaigns."""
     scores = tables["group_scores"]
     flagged = scores.filter(scores.tier != "none")
-    groups = engine.to_arrow(
-        tables["groups"].join(flagged, "group_id").select(*_GROUP_COLUMNS)
-    ).sort_by("group_id")
+    groups = engine.to_arrow(tables["groups"].join(flagged, "group_id").select(*_GROUP_COLUMNS)).sort_by("group_id")
     links = engine.to_arrow(
         tables["group_members"]
         .join(flagged.select("group_id", "tier", "score"), "group_id")

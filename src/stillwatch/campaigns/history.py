@@ -20,7 +20,9 @@ class History:
 
 def read_history(tables: Tables, engine: Engine) -> History:
     """The history that the stored campaigns, findings and judgements tell; the last judgement of a subject counts."""
-    members = engine.to_arrow(tables["campaign_members"].select("campaign_id", "account_id", "token_kind", "token").distinct())
+    members = engine.to_arrow(
+        tables["campaign_members"].select("campaign_id", "account_id", "token_kind", "token").distinct()
+    )
     accounts: dict[str, set[str]] = {}
     tokens: dict[str, set[str]] = {}
     for campaign_id, account_id, kind, token in zip(*(column.to_pylist() for column in members.columns), strict=True):
@@ -32,8 +34,12 @@ def read_history(tables: Tables, engine: Engine) -> History:
     return History(
         traces={key: Trace(frozenset(accounts[key]), frozenset(tokens[key])) for key in accounts},
         first_flagged=dict(zip(flagged["account_id"].to_pylist(), flagged["first"].to_pylist(), strict=True)),
-        honest_campaigns=frozenset(subject for (kind, subject), said in verdicts.items() if (kind, said) == ("campaign", "honest")),
-        honest_accounts=frozenset(subject for (kind, subject), said in verdicts.items() if (kind, said) == ("account", "honest")),
+        honest_campaigns=frozenset(
+            subject for (kind, subject), said in verdicts.items() if (kind, said) == ("campaign", "honest")
+        ),
+        honest_accounts=frozenset(
+            subject for (kind, subject), said in verdicts.items() if (kind, said) == ("account", "honest")
+        ),
     )
 
 

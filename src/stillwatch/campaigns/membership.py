@@ -70,7 +70,9 @@ def settle_members(evidence: Evidence, settings: Settings) -> Members:
 
 
 def _tier_codes(tiers: pa.ChunkedArray) -> IntArray:
-    return np.where(pc.equal(tiers, "accuse").to_numpy(zero_copy_only=False).astype(bool), ACCUSE, REVIEW).astype(np.int64)
+    return np.where(pc.equal(tiers, "accuse").to_numpy(zero_copy_only=False).astype(bool), ACCUSE, REVIEW).astype(
+        np.int64
+    )
 
 
 def _has_evidence(links: pa.Table, pair: IntArray, n_pairs: int, chosen: FlagArray, settings: Settings) -> FlagArray:

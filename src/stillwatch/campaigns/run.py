@@ -54,7 +54,9 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     found = [*_direct(evidence, members), *_brought_in(joined, members, history, tables, engine)]
     volumes = _volumes(tables, engine, {finding.account_id for finding in found})
     rows = {
-        CAMPAIGNS: campaign_table(run, evidence, members, ids, _capability_bins(tables, engine), _kinds(tables, engine)),
+        CAMPAIGNS: campaign_table(
+            run, evidence, members, ids, _capability_bins(tables, engine), _kinds(tables, engine)
+        ),
         CAMPAIGN_MEMBERS: member_table(run, evidence, members, ids, joined),
         ACCOUNT_FINDINGS: finding_table(run, evidence, found, ids, history, volumes),
     }
@@ -94,9 +96,7 @@ def _direct(evidence: Evidence, members: Members) -> list[Finding]:
     ]
 
 
-def _brought_in(
-    joined: pa.Table, members: Members, history: History, tables: Tables, engine: Engine
-) -> list[Finding]:
+def _brought_in(joined: pa.Table, members: Members, history: History, tables: Tables, engine: Engine) -> list[Finding]:
     tiers = joiner_tiers(joined, members)
     ids = tuple(sorted({account_id for _, account_id in tiers}))
     owner, contract = owners(_account_rows(tables, engine, ids), ids)

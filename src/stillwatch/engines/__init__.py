@@ -20,7 +20,10 @@ def open_engine(spec: str, settings: Settings) -> Engine:
     if spec == "duckdb":
         from stillwatch.engines.duckdb import DuckDBEngine
 
-        return DuckDBEngine(
-            memory_limit=settings.memory_limit, threads=settings.threads, temp_directory=directory
-        )
+        return DuckDBEngine(memory_limit=settings.memory_limit, threads=settings.threads, temp_directory=directory)
+    master = f"local[{settings.threads or '*'}]" if spec == "spark" else spec
+    if master.startswith(("local[", "spark://")):
+        from stillwatch.engines.spark import SparkEngine
+
+        return SparkEngine(master=master, memory_limit=settings.memory_limit, temp_directory=directory)
     raise UsageError(f"unknown engine {spec!r}: expected duckdb, spark, local[N] or spark://host:port")

@@ -3,13 +3,14 @@
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from stillwatch.engines.shape import columns_of_files, conform, ibis_schema
+from stillwatch.engines.shape import arrow_schema, columns_of_files, conform, ibis_schema
 from stillwatch.model.table import Table
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class DuckDBEngine:
         # NOTE: Ibis 12 writes array functions (map, filter, unique) with the arrow that DuckDB 2.0 refuses by default.
         self._connection.execute("SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW'")
         self._names = (f"stillwatch_{number}" for number in count())
+        self._relations: list[tuple[str, str]] = []
         self._is_open = True
 
     def read(self, table: Table, files: Sequence[str]) -> "ir.Table":
@@ -58,16 +60,14 @@ class DuckDBEngine:
         if not files:
             return self.from_arrow(table, table.empty())
         schema = ibis_schema(table.schema)
-        parts = [
-            self._select(schema, present, group) for present, group in columns_of_files(table, files).items()
-        ]
-        name = next(self._names)
+        parts = [self._select(schema, present, group) for present, group in columns_of_files(table, files).items()]
+        name = self._new_name("VIEW")
         self._connection.execute(f'CREATE VIEW "{name}" AS {" UNION ALL ".join(parts)}')
         return self._named(name, schema)
 
     def from_arrow(self, table: Table, rows: pa.Table) -> "ir.Table":
         """Arrow `rows`, copied into the database, as an expression in the shape of `table`."""
-        name = next(self._names)
+        name = self._new_name("TABLE")
         self._connection.register(f"{name}_rows", conform(table, rows))
         try:
             self._connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM "{name}_rows"')
@@ -77,24 +77,35 @@ class DuckDBEngine:
 
     def materialize(self, expression: "ir.Table") -> "ir.Table":
         """Evaluate once into a table of the private database and return that table as an expression."""
-        name = next(self._names)
+        name = self._new_name("TABLE")
         self._connection.execute(f'CREATE TABLE "{name}" AS {self._query(expression)}')
         return self._named(name, expression.schema())
 
     def to_arrow(self, expression: "ir.Table") -> pa.Table:
         """Evaluate into memory, in plain Arrow types. For results by the thousand, not for bulk rows."""
         rows = self._connection.sql(self._query(expression)).to_arrow_table()
-        return rows.cast(_arrow_schema(expression))
+        return rows.cast(arrow_schema(expression))
 
     def to_batches(self, expression: "ir.Table", *, n_rows: int = 200_000) -> Iterator[pa.RecordBatch]:
         """Evaluate and stream the rows in batches of about `n_rows`; other calls may run in between."""
-        schema = _arrow_schema(expression)
+        schema = arrow_schema(expression)
         cursor = self._connection.cursor()
         try:
             for batch in cursor.sql(self._query(expression)).to_arrow_reader(n_rows):
                 yield batch.cast(schema)
         finally:
             cursor.close()
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """A span of work: tables and views made inside are dropped on leaving, also when it fails. Scopes may nest."""
+        n_before = len(self._relations)
+        try:
+            yield
+        finally:
+            for kind, name in reversed(self._relations[n_before:]):
+                self._connection.execute(f'DROP {kind} IF EXISTS "{name}"')
+            del self._relations[n_before:]
 
     def close(self) -> None:
         """Release the connection, its tables and the private spill folder. Closing twice is harmless."""
@@ -105,6 +116,11 @@ class DuckDBEngine:
         if self._owned_directory is not None:
             shutil.rmtree(self._owned_directory, ignore_errors=True)
 
+    def _new_name(self, kind: str) -> str:
+        name = next(self._names)
+        self._relations.append((kind, name))
+        return name
+
     def _named(self, name: str, schema: "isc.Schema") -> "ir.Table":
         # NOTE: Ibis' own table() asks DuckDB 2.0 for the schema through a deprecated call, which warns.
         import ibis.expr.operations as ops
@@ -114,8 +130,7 @@ class DuckDBEngine:
     def _query(self, expression: "ir.Table") -> str:
         """SQL whose columns have the types that Ibis promises: DuckDB's own sums are HUGEINT."""
         columns = ", ".join(
-            f'CAST("{column}" AS {self._sql_type(kind)}) AS "{column}"'
-            for column, kind in expression.schema().items()
+            f'CAST("{column}" AS {self._sql_type(kind)}) AS "{column}"' for column, kind in expression.schema().items()
         )
         return f"SELECT {columns} FROM ({self._backend.compile(expression)})"
 
@@ -129,7 +144,3 @@ class DuckDBEngine:
 
     def _sql_type(self, kind: Any) -> str:
         return str(self._backend.compiler.type_mapper.to_string(kind))
-
-
-def _arrow_schema(expression: "ir.Table") -> pa.Schema:
-    return pa.schema([pa.field(name, kind.to_pyarrow()) for name, kind in expression.schema().items()])

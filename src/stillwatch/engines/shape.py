@@ -11,6 +11,7 @@ from stillwatch.model.table import Table
 
 if TYPE_CHECKING:
     import ibis.expr.schema as isc
+    import ibis.expr.types as ir
 
 
 def ibis_schema(schema: pa.Schema) -> "isc.Schema":
@@ -29,6 +30,11 @@ def ibis_schema(schema: pa.Schema) -> "isc.Schema":
         return dt.DataType.from_pyarrow(arrow_type)
 
     return ibis.schema({field.name: kind(field.type) for field in schema})
+
+
+def arrow_schema(expression: "ir.Table") -> pa.Schema:
+    """The plain Arrow types in which every engine hands back the rows of `expression`."""
+    return pa.schema([pa.field(name, kind.to_pyarrow()) for name, kind in expression.schema().items()])
 
 
 def nullable(schema: pa.Schema) -> pa.Schema:

@@ -26,5 +26,5 @@ def volumes(rows: "ir.Table") -> "dict[str, ir.Value]":
 
 
 def or_empty(values: "ir.ArrayValue") -> "ir.ArrayValue":
-    """The collected `values`, empty where a group had none: DuckDB collects nothing to null, Spark to an empty list."""
+    """The collected `values`, empty where a group had none: Ibis collects nothing to null."""
     return ibis.coalesce(values, ibis.literal([], type=values.type()))

@@ -33,11 +33,13 @@ COMPONENTS = Table(
     made_by="grouping",
     key=("account",),
     home=Home.RUN,
-    schema=pa.schema([
-        column("account", pa.int64(), "dense account code of the run", required=True),
-        column("component", pa.int64(), "ascending in its smallest account", required=True),
-        column("proposal", pa.string(), "linked (G3) or community (G4)", required=True),
-    ]),
+    schema=pa.schema(
+        [
+            column("account", pa.int64(), "dense account code of the run", required=True),
+            column("component", pa.int64(), "ascending in its smallest account", required=True),
+            column("proposal", pa.string(), "linked (G3) or community (G4)", required=True),
+        ]
+    ),
 )
 
 

@@ -87,7 +87,9 @@ def kept_tokens(pairs: "ir.Table", settings: Settings) -> "ir.Table":
     Shingles are equal when exactly the same accounts used them. Sets are compared by count, smallest and largest
     account and two sums of cubed residues, about 62 bits of them: every engine computes the same integers.
     """
-    marked = pairs.select("token_kind", "token", "account", left=_mixed(pairs.account, 1), right=_mixed(pairs.account, 7))
+    marked = pairs.select(
+        "token_kind", "token", "account", left=_mixed(pairs.account, 1), right=_mixed(pairs.account, 7)
+    )
     tokens = marked.group_by("token_kind", "token").agg(
         df=marked.count(),
         least=marked.account.min(),
@@ -98,7 +100,9 @@ def kept_tokens(pairs: "ir.Table", settings: Settings) -> "ir.Table":
     is_shingle = tokens.token_kind == SHINGLE
     whole = tokens.filter(~is_shingle & (tokens.df >= settings.min_adopters)).select("token_kind", "token", "df")
     shingles = tokens.filter(is_shingle & (tokens.df >= settings.min_accounts))
-    bundles = shingles.group_by("token_kind", "df", "least", "greatest", "left", "right").agg(token=shingles.token.min())
+    bundles = shingles.group_by("token_kind", "df", "least", "greatest", "left", "right").agg(
+        token=shingles.token.min()
+    )
     return whole.union(bundles.select("token_kind", "token", "df"))
 
 

@@ -17,6 +17,7 @@ Without days before the window, its first cohort holds everybody who was active 
 protection of popular tokens.
 """
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import ibis
@@ -72,6 +73,6 @@ def _joined_late(cohorts: "ir.Table", settings: Settings) -> "ir.Table":
 def _band(value: "ir.NumericValue", edges: tuple[float, ...]) -> "ir.StringValue":
     """Label of the half-open band of `value`: `<4`, `4-32`, `>=32` for the edges 4 and 32; null for null."""
     names = [f"{edge:.2g}" if isinstance(edge, float) else str(edge) for edge in edges]
-    labels = [f"<{names[0]}", *(f"{low}-{high}" for low, high in zip(names, names[1:], strict=False))]
+    labels = [f"<{names[0]}", *(f"{low}-{high}" for low, high in pairwise(names))]
     branches = [(value < edge, label) for edge, label in zip(edges, labels, strict=True)]
     return ibis.cases(*branches, (value >= edges[-1], f">={names[-1]}"))

@@ -21,7 +21,7 @@ _SECONDS_PER_DAY = 86_400.0
 
 
 def all_slices(
-    pairs: "ir.Table", links: "ir.Table", codes: "ir.Table", accounts: "ir.Table", run: Run, settings: Settings
+    pairs: "ir.Table", links: "ir.Table", codes: "ir.Table", accounts: "ir.Table", *, run: Run, settings: Settings
 ) -> "ir.Table":
     """The columns of `slices`, and those that propose groups: `df, cohort, stratum, proposal, component`.
 

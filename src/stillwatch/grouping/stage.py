@@ -36,7 +36,7 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     whole = whole_account_pairs(tables, codes, run, engine=engine, settings=settings)
     pairs = traffic.union(whole)
     links = linked_pairs(pairs, codes, engine=engine, settings=settings)
-    slices = engine.materialize(all_slices(pairs, links, codes, tables["accounts"], run, settings))
+    slices = engine.materialize(all_slices(pairs, links, codes, tables["accounts"], run=run, settings=settings))
     popular = engine.materialize(popular_tokens(slices, settings))
     proposed = proposed_members(slices, popular, settings)
     keyed = engine.materialize(groups(proposed, popular))
@@ -55,6 +55,8 @@ def _bins(tables: Tables, sources: "ir.Table", run: Run) -> "ir.Table":
     is_whole = sources.token_kind.isin(sorted(ACCOUNT_TOKENS))
     parts = [
         slice_bins(tables["token_uses"], sources.filter(~is_whole), ("token_kind", "token", "account_id"), run),
-        slice_bins(tables["account_days"], sources.filter(is_whole).select("slice_id", "account_id"), ("account_id",), run),
+        slice_bins(
+            tables["account_days"], sources.filter(is_whole).select("slice_id", "account_id"), ("account_id",), run
+        ),
     ]
     return ibis.union(*parts)

@@ -67,7 +67,7 @@ class Tally:
             self.columns[name] += rows.num_rows - column.null_count
 
     def coverage(self) -> str:
-        """JSON object: share of records that had each field by the source's names, and of rows out by `column.` names."""
+        """JSON object: share of records with each source field, and of rows out with each `column.`."""
         shares = {name: n / max(1, self.records_in) for name, n in self.fields.items()}
         shares |= {f"{COLUMN_PREFIX}{name}": n / max(1, self.rows_out) for name, n in self.columns.items()}
         return msgspec.json.encode({name: round(share, 6) for name, share in shares.items()}, order="sorted").decode()

@@ -1,6 +1,5 @@
 """The door: raw telemetry rows in, rows that may be stored out."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stillwatch.ingest.intake import Stamp
 from stillwatch.ingest.keyset import Flags, Keys
 from stillwatch.ingest.known import KnownKeys
 from stillwatch.ingest.pseudonyms import Pseudonymiser
@@ -40,17 +40,7 @@ TEXTS_READ = ("prompt", "system_instructions", "tool_definitions")
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What every row of one file is stamped with."""
-
-    ingest_batch_id: str
-    source: str
-    ingested_at: datetime
-    identity_order: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Door:
     """One chunk behind the door: rows of the tables, the raw rows that they came from, and what was left out."""
 
     records: pa.RecordBatch
@@ -60,27 +50,35 @@ class Admitted:
     rejects: tuple[Reject, ...]
 
 
-def admit(raw: pa.RecordBatch, batch: Batch, *, names: Pseudonymiser, known: KnownKeys) -> Admitted:
+def admit_records(
+    raw: pa.RecordBatch,
+    stamp: Stamp,
+    *,
+    source: str,
+    identity_order: Sequence[str],
+    names: Pseudonymiser,
+    known: KnownKeys,
+) -> Door:
     """The rows of one RAW_RECORDS chunk that are usable and new: pseudonymised, redacted, sketched.
 
     (1) Rows without id or usable time are rejected. (2) Rows known by (source, source_record_id) are duplicates.
     (3) Identities become pseudonyms or aliases, secrets leave. (4) Prompts become sketches.
     """
-    usable, rejects = _usable(raw)
+    usable, rejects = _usable(raw)  # (1)
     n_usable = usable.num_rows
     ids = names.references(usable["source_record_id"])
-    keys = record_keys(batch.source, ids)
-    is_new = known.add(np.asarray(keys), _days(usable))
+    keys = record_keys(source, ids)
+    is_new = known.add(np.asarray(keys), _days(usable))  # (2)
     if not is_new.all():
         mask = pa.array(is_new)
         usable, ids, keys = usable.filter(mask), ids.filter(mask), keys.filter(mask)
-    columns = _columns(usable, batch, names)
+    columns = _columns(usable, stamp, source, names) | _identities(usable, identity_order, names)  # (3)
     columns |= {"source_record_id": ids, "record_key": keys}
     columns["exchange_key"] = pc.coalesce(hash_texts(columns["call_id"]), keys)
     records = pa.RecordBatch.from_arrays(
         [columns[name] for name in EXCHANGE_RECORDS.schema.names], schema=EXCHANGE_RECORDS.schema
     )
-    return Admitted(records, _sketches(usable, records), usable, n_usable - usable.num_rows, rejects)
+    return Door(records, _sketches(usable, records), usable, n_usable - usable.num_rows, rejects)  # (4)
 
 
 def record_keys(source: str, source_record_ids: pa.Array) -> pa.Array:
@@ -118,11 +116,10 @@ def _days(raw: pa.RecordBatch) -> Keys:
     return np.asarray(pc.fill_null(raw["start_time"].cast(pa.int64()), 0)) // DAY_US
 
 
-def _columns(raw: pa.RecordBatch, batch: Batch, names: Pseudonymiser) -> dict[str, pa.Array]:
+def _columns(raw: pa.RecordBatch, stamp: Stamp, source: str, names: Pseudonymiser) -> dict[str, pa.Array]:
     n = raw.num_rows
     columns = {name: raw[name] for name in raw.schema.names}
     columns |= {name: names.references(_no_blanks(raw[name])) for name in REFERENCES if name != "source_record_id"}
-    columns |= _identities(raw, batch.identity_order, names)
     columns |= {name: redact(raw[name]) for name in REDACTED}
     columns |= {name: redact_lists(raw[name]) for name in TEXT_LISTS}
     columns |= {name: _counts(raw[name]) for name in TOKEN_COUNTS}
@@ -134,9 +131,9 @@ def _columns(raw: pa.RecordBatch, batch: Batch, names: Pseudonymiser) -> dict[st
     columns["content_capture"] = _content_capture(raw)
     columns["day"] = pa.array(_days(raw).astype(np.int32), pa.int32()).cast(pa.date32())
     columns["end_time"] = _sane_times(raw["end_time"])
-    for name, value in (("source", batch.source), ("ingest_batch_id", batch.ingest_batch_id)):
+    for name, value in (("source", source), ("ingest_batch_id", stamp.ingest_batch_id)):
         columns[name] = pa.repeat(pa.scalar(value, pa.string()), n)
-    columns["ingested_at"] = stamped(batch.ingested_at, n)
+    columns["ingested_at"] = stamped(stamp.ingested_at, n)
     for name in ("system_instructions_ref", "input_messages_ref", "output_messages_ref", "tool_definitions_ref"):
         columns[name] = pa.nulls(n, pa.string())
     return columns
@@ -144,9 +141,7 @@ def _columns(raw: pa.RecordBatch, batch: Batch, names: Pseudonymiser) -> dict[st
 
 def _identities(raw: pa.RecordBatch, order: Sequence[str], names: Pseudonymiser) -> dict[str, pa.Array]:
     """Identity columns as they may be stored; `account_id` is the first present of `order`."""
-    clean = {
-        name: names.aliases(_no_blanks(raw[name]), may_be_key=name == "api_key_id") for name in IDENTITIES
-    }
+    clean = {name: names.aliases(_no_blanks(raw[name]), may_be_key=name == "api_key_id") for name in IDENTITIES}
     levels = [clean[name] if name in clean else names.aliases(_no_blanks(raw[name])) for name in order]
     return clean | {"account_id": pc.coalesce(*levels)}
 
@@ -165,7 +160,9 @@ def _counts(counts: pa.Array) -> pa.Array:
 
 def _finite(reals: pa.Array) -> pa.Array:
     is_finite = pc.is_finite(reals)
-    return reals if pc.all(is_finite).as_py() is not False else pc.if_else(is_finite, reals, pa.scalar(None, reals.type))
+    return (
+        reals if pc.all(is_finite).as_py() is not False else pc.if_else(is_finite, reals, pa.scalar(None, reals.type))
+    )
 
 
 def _sane_times(times: pa.Array) -> pa.Array:
@@ -208,8 +205,3 @@ def _sketches(raw: pa.RecordBatch, records: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [columns[name] for name in PROMPT_SKETCHES.schema.names], schema=PROMPT_SKETCHES.schema
     )
-
-
-def content_ref(key: bytes, kind: str, body: str) -> str:
-    """The keyed digest, 32 hex, that names a body of one kind."""
-    return hashlib.blake2b(body.encode(), digest_size=16, key=key, person=kind.encode()[:16]).hexdigest()

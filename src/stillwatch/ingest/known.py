@@ -68,7 +68,9 @@ class KnownKeys:
 
 def _rows_by_day(days: Keys) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
     """Every distinct day with the positions that have it, in ascending order."""
-    if days.size and (days == days[0]).all():
+    if not days.size:
+        return
+    if (days == days[0]).all():
         yield int(days[0]), np.arange(days.size)
         return
     order = np.argsort(days, kind="stable")

@@ -4,12 +4,14 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.ingest.redaction import HINT, SECRET, may_hold
+from stillwatch.ingest.redaction import CREDENTIAL, HINT, may_hold
+
+V = TypeVar("V")
 
 MAX_CACHED = 1_000_000
 """Distinct values of one class whose pseudonyms are remembered, about 150 bytes each."""
@@ -22,21 +24,30 @@ KEY_LIKE = r"[A-Za-z0-9_\-+=.]{32,}"
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PHONE = re.compile(r"(?:\+|\(|\d{3}[-. ]\d{3}[-. ]\d{4}$)[\d\s().\-/]{6,24}|\d{3}[-. ]\d{3}[-. ]\d{4}")
-_SECRET = re.compile(SECRET)
+_CREDENTIAL = re.compile(CREDENTIAL)
 _KEY_LIKE = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])" + KEY_LIKE)
 _BRACKETED = re.compile(r"\[([^\]]+)\](?::\d+)?")
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _WITH_PORT = re.compile(r"([0-9.]+):\d+")
 
 
-@dataclass(frozen=True, slots=True)
 class Sightings:
-    """Raw identities met since the last time they were sealed: class to pseudonym to value."""
+    """Raw identities of the `sealed` classes met since they were last taken."""
 
-    by_class: dict[str, dict[int, str]] = field(default_factory=dict)
+    def __init__(self, sealed: frozenset[str]) -> None:
+        self._values: dict[str, dict[int, str]] = {identity_class: {} for identity_class in sorted(sealed)}
 
     def note(self, identity_class: str, pseudonym: int, value: str) -> None:
-        """Remember one raw value."""
-        self.by_class.setdefault(identity_class, {})[pseudonym] = value
+        """Remember one raw value if its class is sealed."""
+        if identity_class in self._values:
+            self._values[identity_class][pseudonym] = value
+
+    def take(self) -> dict[str, dict[int, str]]:
+        """Class to pseudonym to value, classes without any left out; forgets them."""
+        taken = {name: values for name, values in self._values.items() if values}
+        self._values = {name: {} for name in self._values}
+        return taken
 
 
 class Pseudonymiser:
@@ -51,6 +62,7 @@ class Pseudonymiser:
         self._sightings = sightings
         self._cached: dict[str, dict[str, int | None]] = {}
         self._prefixes: dict[str, int | None] = {}
+        self._renames: dict[str, dict[str, str]] = {}
 
     def of(self, identity_class: str, value: str) -> int:
         """The pseudonym of one normalised value."""
@@ -59,11 +71,12 @@ class Pseudonymiser:
 
     def column(self, identity_class: str, raw: pa.Array, normalise: Callable[[str], str]) -> pa.Array:
         """Pseudonyms of `raw` values after `normalise`; null and empty values give null."""
-        return self._mapped(raw, self._cache(identity_class), lambda value: self._sight(identity_class, normalise(value)))
+        cache = _bounded(self._cached.setdefault(identity_class, {}))
+        return self._mapped(raw, cache, lambda value: self._sight(identity_class, normalise(value)))
 
     def addresses(self, raw: pa.Array) -> tuple[pa.Array, pa.Array]:
         """Pseudonyms of network addresses, and of their /24 or /48; the second is null for text that is no address."""
-        prefixes = self._mapped(raw, self._bounded(self._prefixes), self._prefix)
+        prefixes = self._mapped(raw, _bounded(self._prefixes), self._prefix)
         return self.column("address", raw, normalise_address), prefixes
 
     def aliases(self, ids: pa.Array, *, may_be_key: bool = False) -> pa.Array:
@@ -74,21 +87,26 @@ class Pseudonymiser:
         """
         if not may_be_key and not may_hold(ids, ALIASED):
             return ids
-        return self._renamed(ids, lambda value: self._alias(value, may_be_key=may_be_key))
+        kind = "key" if may_be_key else "account"
+        return self._renamed(kind, ids, lambda value: self._alias(value, may_be_key=may_be_key))
 
     def references(self, ids: pa.Array) -> pa.Array:
         """`ids` of records and calls where those that hold an e-mail address or a secret are `id-` and 16 hex."""
         if not may_hold(ids, HINT):
             return ids
-        return self._renamed(ids, self._reference)
+        return self._renamed("reference", ids, self._reference)
 
-    def _renamed(self, ids: pa.Array, rename: Callable[[str], str]) -> pa.Array:
+    def _renamed(self, kind: str, ids: pa.Array, rename: Callable[[str], str]) -> pa.Array:
+        cache = _bounded(self._renames.setdefault(kind, {}))
         encoded = ids.dictionary_encode()
-        names = pa.array([rename(value) for value in encoded.dictionary.to_pylist()], pa.string())
-        return names.take(encoded.indices)
+        distinct = encoded.dictionary.to_pylist()
+        for value in distinct:
+            if value not in cache:
+                cache[value] = rename(value)
+        return pa.array([cache[value] for value in distinct], pa.string()).take(encoded.indices)
 
     def _alias(self, value: str, *, may_be_key: bool) -> str:
-        if _SECRET.search(value) or (may_be_key and _KEY_LIKE.fullmatch(value)):
+        if _CREDENTIAL.search(value) or (may_be_key and _KEY_LIKE.fullmatch(value)):
             return f"key-{_hex(self.of('key', value.strip()))}"
         if _EMAIL.fullmatch(value.strip()):
             return f"acct-{_hex(self._sight('email', normalise_email(value)))}"
@@ -97,7 +115,7 @@ class Pseudonymiser:
         return f"acct-{_hex(self.of('reference', value))}" if _EMAIL.search(value) else value
 
     def _reference(self, value: str) -> str:
-        return f"id-{_hex(self.of('reference', value))}" if _SECRET.search(value) or "@" in value else value
+        return f"id-{_hex(self.of('reference', value))}" if _CREDENTIAL.search(value) or "@" in value else value
 
     def _sight(self, identity_class: str, value: str) -> int | None:
         if not value:
@@ -111,17 +129,7 @@ class Pseudonymiser:
         network = prefix_of(normalise_address(value))
         return None if network is None else self.of("prefix", network)
 
-    def _cache(self, identity_class: str) -> dict[str, int | None]:
-        return self._bounded(self._cached.setdefault(identity_class, {}))
-
-    def _bounded(self, cache: dict[str, int | None]) -> dict[str, int | None]:
-        if len(cache) > MAX_CACHED:
-            cache.clear()
-        return cache
-
-    def _mapped(
-        self, raw: pa.Array, cache: dict[str, int | None], make: Callable[[str], int | None]
-    ) -> pa.Array:
+    def _mapped(self, raw: pa.Array, cache: dict[str, int | None], make: Callable[[str], int | None]) -> pa.Array:
         if raw.null_count == len(raw):
             return pa.nulls(len(raw), pa.int64())
         encoded = raw.dictionary_encode()
@@ -130,6 +138,13 @@ class Pseudonymiser:
             if value not in cache:
                 cache[value] = make(value)
         return pa.array([cache[value] for value in distinct], pa.int64()).take(encoded.indices)
+
+
+def _bounded(cache: dict[str, V]) -> dict[str, V]:
+    """`cache`, emptied when it has grown too large."""
+    if len(cache) > MAX_CACHED:
+        cache.clear()
+    return cache
 
 
 def _hex(pseudonym: int | None) -> str:
@@ -159,6 +174,8 @@ def normalise_phone(value: str) -> str:
 
 def normalise_address(value: str) -> str:
     """The first network address of the text, canonical and without port, brackets or zone; else the text itself."""
+    if _IPV4.fullmatch(value):
+        return value
     first = value.split(",", 1)[0].strip()
     matched = _BRACKETED.fullmatch(first) or _WITH_PORT.fullmatch(first)
     bare = (matched.group(1) if matched else first).split("%", 1)[0]
@@ -172,6 +189,8 @@ def normalise_address(value: str) -> str:
 
 def prefix_of(address: str) -> str | None:
     """The /24 of an IPv4 or the /48 of an IPv6 address; None for other text."""
+    if _IPV4.fullmatch(address):
+        return f"{address.rpartition('.')[0]}.0/24"
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -180,7 +199,7 @@ def prefix_of(address: str) -> str | None:
 
 
 def email_shapes(emails: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Domain and shape of e-mail addresses: letter runs of the local part as `a`, digit runs as `9`. Null where none."""
+    """Domain and shape of e-mail addresses: letter runs of the local part as `a`, digit runs as `9`; null for none."""
     clean = pc.utf8_lower(pc.utf8_trim_whitespace(emails))
     parts = pc.extract_regex(clean, r"^(?P<local>[^@]+)@(?P<domain>[^@\s]+)$")
     if pa.types.is_null(parts.type):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SECRET = (
+CREDENTIAL = (
     r"(?i:\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=\-]+)"
     r"|\b(?:sk|pk|rk)-[A-Za-z0-9_\-]+"
     r"|\beyJ[A-Za-z0-9_\-]{6,}\.[A-Za-z0-9_\-.]*"
@@ -29,15 +29,15 @@ HINT = r"@|(?i:bearer|basic)|[spr]k-|eyJ|AKIA|ASIA|AIza|gh[pousr]_|xox[abeprs]-|
 ADDRESS = r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?i:\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}\b)"
 """What a network address looks like; version numbers of four parts do too."""
 
-SECRET_NAME = (
+TELLING_NAME = (
     r"(?i:authorization|cookie|token\b|secret|password|passwd|credential|api[-_]?key|private[-_]?key|forwarded"
     r"|real[-_]?ip|client[-_]?ip|remote[-_]?addr|ip[-_]?address|e-?mail|phone)"
 )
 """Names of attributes whose values are dropped whatever they hold."""
 
-_SUSPECT_ATTRIBUTES = rf"{HINT}|{ADDRESS}|{SECRET_NAME}"
-_DROPPED_VALUE = re.compile(rf'{SECRET}|{EMAIL}|{ADDRESS}|"[^"]*{SECRET_NAME}[^"]*"\s*:')
-_DROPPED_NAME = re.compile(rf"{SECRET_NAME}|{SECRET}|{EMAIL}|{ADDRESS}")
+_SUSPECT_ATTRIBUTES = rf"{HINT}|{ADDRESS}|{TELLING_NAME}"
+_DROPPED_VALUE = re.compile(rf'{CREDENTIAL}|{EMAIL}|{ADDRESS}|"[^"]*{TELLING_NAME}[^"]*"\s*:')
+_DROPPED_NAME = re.compile(rf"{TELLING_NAME}|{CREDENTIAL}|{EMAIL}|{ADDRESS}")
 
 
 def may_hold(texts: pa.Array, pattern: str) -> bool:
@@ -54,8 +54,13 @@ def redact(texts: pa.Array) -> pa.Array:
     """`texts` with every secret and e-mail address replaced by `[secret]` and `[email]`."""
     if not may_hold(texts, HINT):
         return texts
-    no_secrets = pc.replace_substring_regex(texts, SECRET, "[secret]")
+    no_secrets = pc.replace_substring_regex(texts, CREDENTIAL, "[secret]")
     return pc.replace_substring_regex(no_secrets, EMAIL, "[email]")
+
+
+def redact_secrets(texts: pa.Array) -> pa.Array:
+    """`texts` with every secret replaced by `[secret]`; e-mail addresses stay."""
+    return pc.replace_substring_regex(texts, CREDENTIAL, "[secret]") if may_hold(texts, HINT) else texts
 
 
 def redact_lists(lists: pa.Array) -> pa.Array:

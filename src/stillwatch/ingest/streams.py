@@ -43,6 +43,11 @@ def find_files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
     return list(found)
 
 
+def with_bzip2(suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    """`suffixes`, and for each that may be gzipped its bzip2 twin."""
+    return suffixes + tuple(suffix[:-3] + ".bz2" for suffix in suffixes if suffix.endswith(".gz"))
+
+
 def _files_of(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     if path.is_file():
         return [path]

@@ -2,6 +2,8 @@
 
 from stillwatch.scoring.calibration import Calibration, shipped
 from stillwatch.scoring.fit import FitOptions, HonestGroups, fit
+from stillwatch.scoring.matrix import group_matrix
+from stillwatch.scoring.refit import Refit, refit
 from stillwatch.scoring.run import READS, WRITES, calibration_row, calibrations, run, score_groups
 from stillwatch.scoring.settings import Settings
 
@@ -11,10 +13,13 @@ __all__ = [
     "Calibration",
     "FitOptions",
     "HonestGroups",
+    "Refit",
     "Settings",
     "calibration_row",
     "calibrations",
     "fit",
+    "group_matrix",
+    "refit",
     "run",
     "score_groups",
     "shipped",

@@ -36,7 +36,11 @@ def _add_campaign(
         **_member_columns(builder, world, campaign, first_day, last_day, end=end, rng=rng),
     )
     rate = campaign.exchanges_per_day * _shares(campaign, n, rng=rng)
-    calendar = {"start_day": first_day, "end_day": last_day, "ramp_days": campaign.slow_start_days}
+    calendar: dict[str, npt.ArrayLike] = {
+        "start_day": first_day,
+        "end_day": last_day,
+        "ramp_days": campaign.slow_start_days,
+    }
     clock = _clock(campaign)
     builder.add_streams(
         account,

@@ -11,8 +11,9 @@ from stillwatch.simulate.grammar.compose import Rows
 from stillwatch.simulate.identity import MICROSECONDS, window_start
 from stillwatch.simulate.keyed import mix, uniform
 from stillwatch.simulate.library import PromptLibrary
+from stillwatch.simulate.outcomes import MODELS
 from stillwatch.simulate.population import Population
-from stillwatch.simulate.traffic import MODELS, Exchanges
+from stillwatch.simulate.traffic import Exchanges
 from stillwatch.simulate.world import World
 
 _PROVIDER_NAME = "atlas"

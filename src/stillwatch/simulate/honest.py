@@ -175,9 +175,7 @@ def seed_key(rng: np.random.Generator) -> int:
     return int(rng.integers(1, 1 << 62))
 
 
-def _volumes(
-    honest: HonestMix, created: Reals, n_days: int, *, rng: np.random.Generator
-) -> dict[str, npt.ArrayLike]:
+def _volumes(honest: HonestMix, created: Reals, n_days: int, *, rng: np.random.Generator) -> dict[str, npt.ArrayLike]:
     """When and how much each account sends: heavy-tailed totals, few active days for the small, all for the large."""
     n = len(created)
     total = honest.median_exchanges * np.exp(honest.volume_sigma * rng.standard_normal(n))
@@ -225,4 +223,3 @@ def _own_dress(builder: PopulationBuilder, n: int, *, rng: np.random.Generator) 
         "n_templates": n_templates,
         "p_template": np.where(n_templates > 0, 0.2 + 0.8 * rng.random(n), 0.0),
     }
-

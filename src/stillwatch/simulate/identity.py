@@ -41,12 +41,14 @@ def truth(population: Population, *, seed: int) -> pa.Table:
     names = pa.array([label.campaign_name or None for label in labels], type=TEXT)
     classes = pa.array([None if label.campaign_name else label.honest_class for label in labels], type=TEXT)
     campaign_name = names.take(index)
-    return pa.table({
-        "account_id": account_ids(population, seed=seed),
-        "is_campaign": pc.is_valid(campaign_name),
-        "campaign_name": campaign_name,
-        "honest_class": classes.take(index),
-    })
+    return pa.table(
+        {
+            "account_id": account_ids(population, seed=seed),
+            "is_campaign": pc.is_valid(campaign_name),
+            "campaign_name": campaign_name,
+            "honest_class": classes.take(index),
+        }
+    )
 
 
 def truth_groups(population: Population, *, seed: int) -> pa.Table:
@@ -56,12 +58,14 @@ def truth_groups(population: Population, *, seed: int) -> pa.Table:
     groups = population.groups
     names = pa.array([label.campaign_name or None for label in groups], type=TEXT)
     classes = pa.array([None if label.campaign_name else label.honest_class for label in groups], type=TEXT)
-    return pa.table({
-        "group_id": pc.cast(group, pa.int64()),
-        "honest_class": classes.take(group),
-        "campaign_name": names.take(group),
-        "account_id": ids.take(pa.array(population.streams["account"])),
-    })
+    return pa.table(
+        {
+            "group_id": pc.cast(group, pa.int64()),
+            "honest_class": classes.take(group),
+            "campaign_name": names.take(group),
+            "account_id": ids.take(pa.array(population.streams["account"])),
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,10 @@ def signup_addresses(population: Population) -> Ints:
 def _labelled(kind: str, identity: Ints) -> pa.Array:
     """`kind-<hex>` for ids from 1, null for 0."""
     unique, inverse = np.unique(identity, return_inverse=True)
-    texts = [f"{kind}-{int(key):012x}" if number else None for number, key in zip(unique, mix(unique, 7) >> np.uint64(16), strict=True)]
+    texts = [
+        f"{kind}-{int(key):012x}" if number else None
+        for number, key in zip(unique, mix(unique, 7) >> np.uint64(16), strict=True)
+    ]
     return pa.array(texts, type=TEXT).take(pa.array(inverse))
 
 
@@ -191,7 +198,11 @@ def account_events(world: World, population: Population, *, seed: int) -> pa.Tab
     parts = [
         ("signup", created, np.full(len(created), fill_value=True)),
         ("key_created", created + (uniform(key, 4) * 40 * hours).astype(np.int64), uniform(key, 5) < 0.97),
-        ("payment_added", created + (uniform(key, 6) * 90 * hours).astype(np.int64), population.accounts["payment"] > 0),
+        (
+            "payment_added",
+            created + (uniform(key, 6) * 90 * hours).astype(np.int64),
+            population.accounts["payment"] > 0,
+        ),
         ("suspended", lapse_at, ~np.isnan(lapse) & (lapse_at > created)),
         ("reinstated", back_at, lapses & (lapse_at > created)),
     ]
@@ -203,9 +214,11 @@ def account_events(world: World, population: Population, *, seed: int) -> pa.Tab
 
 def _events_of(name: str, at: Ints, account_id: pa.Array, key: Keys) -> pa.Table:
     ids = [f"ev_{number:016x}" for number in mix(key, len(name), ord(name[0])).tolist()]
-    return pa.table({
-        "event_id": pa.array(ids, type=TEXT),
-        "account_id": account_id,
-        "event_time": pa.array(at).cast(TIME),
-        "event_name": pa.array([name] * len(at), type=TEXT),
-    })
+    return pa.table(
+        {
+            "event_id": pa.array(ids, type=TEXT),
+            "account_id": account_id,
+            "event_time": pa.array(at).cast(TIME),
+            "event_name": pa.array([name] * len(at), type=TEXT),
+        }
+    )

@@ -1,5 +1,8 @@
 """Where accounts connect from and with what: addresses of documentation and private ranges, client stacks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -7,7 +10,7 @@ import pyarrow.compute as pc
 
 from stillwatch.simulate.keyed import Ints, choose, mix, uniform
 
-# Addresses are numbers: IPv4 as its 32 bits; IPv6 as bit 62, 28 bits of /48 under 3fff::/20 (RFC 9637), 20 bits of host.
+# Addresses are numbers: IPv4 as its 32 bits; IPv6 as bit 62, 28 bits of /48 in 3fff::/20 (RFC 9637), 20 bits of host.
 V6_FLAG = 1 << 62
 _V6_HOST_BITS = 20
 _HOME_FIRST, _N_HOME_PREFIXES = 10 << 24, 40_000  # 10.0.0.0/8 (RFC 1918): providers of homes and offices
@@ -15,14 +18,14 @@ _CLOUD_FIRST, _N_CLOUD_PREFIXES = (10 << 24) + (40_000 << 8), 20_000  # rest of 
 _CGNAT_FIRST = (100 << 24) + (64 << 16)  # 100.64.0.0/10 (RFC 6598)
 _VPN_FIRST = (198 << 24) + (18 << 16)  # 198.18.0.0/15 (RFC 2544)
 _NAT_FIRST = (172 << 24) + (16 << 16)  # 172.16.0.0/12 (RFC 1918)
-_CGNAT_WIDTH = 16
+_CGNAT_WIDTH = 32
 _VPN_WIDTH = 8
-_ACCOUNTS_PER_CGNAT_POOL = 120
+_ACCOUNTS_PER_CGNAT_POOL = 240
 _ACCOUNTS_PER_VPN_POOL = 250
 _ACCOUNTS_PER_HOME_PREFIX = 6
 _ACCOUNTS_PER_CLOUD_PREFIX = 60
 
-Network = dict[str, npt.NDArray[np.generic]]
+Network = Mapping[str, npt.NDArray[Any]]
 """The address columns of accounts."""
 
 
@@ -40,14 +43,15 @@ def homes(keys: npt.ArrayLike, n_world: int) -> Network:
 
 
 def clouds(keys: npt.ArrayLike, n_world: int) -> Network:
-    """Servers: a few fixed addresses in a prefix that many customers share."""
+    """Servers in prefixes that many customers share: a few fixed addresses, or a serverless platform's many."""
     n_prefixes = max(16, min(_N_CLOUD_PREFIXES, n_world // _ACCOUNTS_PER_CLOUD_PREFIX))
     rank = (n_prefixes * uniform(keys, 21) ** 2).astype(np.int64)
-    width = 1 + (8 * uniform(keys, 23) ** 4).astype(np.int32)
+    is_serverless = uniform(keys, 24) < 0.25
+    width = np.where(is_serverless, 32 + choose(200, keys, 23), 1 + 8 * uniform(keys, 23) ** 4)
     return {
-        "address_base": _CLOUD_FIRST + (rank << 8) + choose(240, keys, 22),
-        "address_width": width,
-        "address_period": np.where(uniform(keys, 24) < 0.3, 0.0, 20.0),
+        "address_base": _CLOUD_FIRST + (rank << 8) + choose(190, keys, 22),
+        "address_width": width.astype(np.int32),
+        "address_period": np.where(is_serverless | (uniform(keys, 25) < 0.2), 0.0, 20.0),
     }
 
 
@@ -88,7 +92,7 @@ def gateway(key: int, n: int, *, width: int = 1, n_networks: int = 60_000) -> Ne
 def mixed(keys: npt.ArrayLike, n_world: int, shares: dict[str, float]) -> Network:
     """Each account on one of `cgnat`, `vpn`, `cloud` with its share, else at home."""
     draw = uniform(keys, 61)
-    result = homes(keys, n_world)
+    result = dict(homes(keys, n_world))
     low = 0.0
     for name, make in (("cgnat", carriers), ("vpn", vpns), ("cloud", clouds)):
         chosen = (draw >= low) & (draw < low + shares[name])
@@ -106,7 +110,8 @@ def addresses(network: Network, account: Ints, day: int, conversation: npt.Array
     epoch = np.where(period > 0, (day / np.maximum(period, 1e-9)).astype(np.int64), -1)
     step = np.where(epoch < 0, choose(width, conversation, 71), choose(width, mix(account, epoch), 72))
     first = base + step
-    second = network["second_base"][account].astype(np.int64)
+    pool = network["second_base"][account].astype(np.int64)
+    second = np.where(pool > 0, pool + choose(_CGNAT_WIDTH, conversation, 74), 0)
     uses_second = (second > 0) & (uniform(conversation, 73) < network["p_second"][account])
     return np.asarray(np.where(uses_second, second, first))
 

@@ -35,6 +35,12 @@ def choose(n: npt.ArrayLike, *parts: npt.ArrayLike) -> Ints:
     return np.asarray((uniform(*parts) * np.asarray(n)).astype(np.int64))
 
 
+def normal(*parts: npt.ArrayLike) -> Reals:
+    """Standard normal values, one for each key (Box and Muller, 1958)."""
+    radius = np.sqrt(-2.0 * np.log1p(-uniform(*parts, 1)))
+    return np.asarray(radius * np.cos(2 * np.pi * uniform(*parts, 2)))
+
+
 def generator(seed: int, *path: int) -> np.random.Generator:
     """The generator of one named part of a world; `path` separates parts that share a seed."""
     return np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence([seed, *path])))

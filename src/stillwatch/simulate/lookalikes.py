@@ -6,8 +6,14 @@ import numpy.typing as npt
 from stillwatch.simulate import infrastructure
 from stillwatch.simulate.honest import draw_creation_days, identities
 from stillwatch.simulate.keyed import Ints, generator, mix
-from stillwatch.simulate.population import ALWAYS_HOURS, FIRST_FIXED_REGION, REGION_HOURS, SCHEDULED_HOURS
-from stillwatch.simulate.population import Label, PopulationBuilder
+from stillwatch.simulate.population import (
+    ALWAYS_HOURS,
+    FIRST_FIXED_REGION,
+    REGION_HOURS,
+    SCHEDULED_HOURS,
+    Label,
+    PopulationBuilder,
+)
 from stillwatch.simulate.topics import draw_topics
 from stillwatch.simulate.traffic import N_REGIONS, REGION_SHARES
 from stillwatch.simulate.world import Hours, Lookalike, Network, World
@@ -188,7 +194,7 @@ LOOKALIKES: tuple[Lookalike, ...] = (
         network=Network.CGNAT, young=0.3,
     ),
     Lookalike(
-        honest_class="saas_byok", groups_per_100k=25, members=(20, 500), exchanges=30, volume_sigma=1.3,
+        honest_class="saas_byok", groups_per_100k=25, members=(20, 500), exchanges=22, volume_sigma=1.3,
         span_days=(30, 45), onset_spread_days=12, p_active=0.6, burst=0.8, templates=(3, 12), p_template=0.9,
         masked=0.6, n_topics=6, targets=0.4, network=Network.SHARED_CLOUD, p_network=0.8, young=0.35, has_system=True,
         has_tools=True,
@@ -205,7 +211,7 @@ LOOKALIKES: tuple[Lookalike, ...] = (
         network=Network.CLOUD,
     ),
     Lookalike(
-        honest_class="automation_fleet", groups_per_100k=22, members=(8, 150), exchanges=220, volume_sigma=0.15,
+        honest_class="automation_fleet", groups_per_100k=22, members=(8, 150), exchanges=170, volume_sigma=0.15,
         span_days=(30, 45), onset_spread_days=1, p_active=1.0, burst=25.0, hours=Hours.ALWAYS, templates=(1, 6),
         p_template=0.95, masked=0.5, n_topics=10, targets=0.4, network=Network.SHARED_CLOUD, young=0.5,
         shares_payment=1.0, shares_org=1.0, shares_device=0.4, verified=0.6, has_system=True,
@@ -237,6 +243,5 @@ LOOKALIKES: tuple[Lookalike, ...] = (
         n_topics=40, targets=0.4, young=0.95, has_system=True, has_tools=True,
     ),
 )  # fmt: skip
-"""The suite that calibration and evaluation share. Sizes and rates are judgements, chosen so that each class is as close
-to a campaign as its real counterpart could plausibly be; `docs/simulation.md` says which published fact stands behind
-which."""
+"""The suite that calibration and evaluation share. Sizes and rates are judgements: each class is as close to a campaign
+as its real counterpart could plausibly be. `docs/simulation.md` says what they rest on."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stillwatch.simulate.keyed import Ints
 
-Column = npt.NDArray[np.generic]
+Column = npt.NDArray[Any]
 
 REGION_HOURS = 0
 ALWAYS_HOURS = 1

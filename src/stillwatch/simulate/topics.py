@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.model.capability import CAPABILITIES, Capability
-from stillwatch.simulate.keyed import Ints, Keys, choose, uniform
+from stillwatch.simulate.keyed import Ints, Keys, choose, mix
 
 N_TOPICS = 256
 N_MICRO_BITS = 12
@@ -37,11 +37,14 @@ TARGET_TOPICS: Ints = np.flatnonzero(np.isin(TOPIC_CAPABILITY, [capability.code 
 _HONEST_WEIGHTS = np.array([0.09, 0.24, 0.05, 0.10, 0.10, 0.06, 0.04, 0.32])
 
 
+_FLIPS_OF_32 = np.uint64(5)  # a sign flips in 5 of 32 prompts of a topic
+
+
 def honest_topic_weights() -> npt.NDArray[np.float64]:
     """Probability of each topic in all honest use, shape (256,); inside a capability popularity falls as 1/rank."""
     weights = np.zeros(N_TOPICS)
     for code, share in enumerate(_HONEST_WEIGHTS):
-        topics = np.flatnonzero(TOPIC_CAPABILITY == code)
+        topics = np.flatnonzero(code == TOPIC_CAPABILITY)
         ranks = 1.0 / np.arange(1, len(topics) + 1) ** 0.7
         weights[topics] = share * ranks / ranks.sum()
     return weights
@@ -61,10 +64,9 @@ def micro_cells(topics: Ints, items: Keys) -> npt.NDArray[np.int16]:
     The flip rate is what the event level shows between two prompts of one topic (tests compare both levels).
     """
     centres = choose(1 << N_MICRO_BITS, topics, 0x6D63).astype(np.int64)
+    noise = mix(items, 0x666C)
     flips = np.zeros(len(topics), dtype=np.int64)
     for bit in range(N_MICRO_BITS):
-        flips |= (uniform(items, bit, 0x666C) < _FLIP_RATE).astype(np.int64) << bit
+        nibble = noise >> np.uint64(5 * bit) & np.uint64(31)
+        flips |= (nibble < _FLIPS_OF_32).astype(np.int64) << bit
     return (centres ^ flips).astype(np.int16)
-
-
-_FLIP_RATE = 0.15

@@ -74,10 +74,10 @@ class HonestMix(msgspec.Struct, frozen=True, kw_only=True):
     """Who the honest accounts of a world are. Shares are of accounts, rates per 45 days."""
 
     n_accounts: int = 200_000
-    median_exchanges: float = 5.0
+    median_exchanges: float = 4.0
     volume_sigma: float = 1.6
     power_share: float = 0.014
-    power_median_exchanges: float = 420.0
+    power_median_exchanges: float = 360.0
     power_sigma: float = 1.1
     always_on_share: float = 0.15
     scheduled_share: float = 0.006

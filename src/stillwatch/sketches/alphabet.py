@@ -52,7 +52,7 @@ ABOVE_TABLE_IGNORED = (0xE0000, 0xE0FFF)  # tags and variation selectors
 
 QUOTES = ('"', "'‘’‚‛", "“”„‟", "«»", "‹›", "「」", "『』", "`")  # any mark of a family closes any mark of it
 QUOTE_STRAIGHT, QUOTE_SINGLE, QUOTE_CODE = 1, 2, 8  # families count from 1; these have rules of their own
-SPECIALS = "/:.@-{};=\n"
+SPECIALS = "/:.@-{};="
 
 
 def _fold(character: str) -> str:
@@ -114,8 +114,9 @@ def alphabet() -> npt.NDArray[np.uint32]:
             table[ord(mark)] = CharClass.SPECIAL << CLASS_SHIFT | family
     for character in SPECIALS:
         table[ord(character)] = CharClass.SPECIAL << CLASS_SHIFT | ord(character)
-    for character in SPACES.replace("\n", ""):
+    for character in SPACES:
         table[ord(character)] = CharClass.SPACE << CLASS_SHIFT
+    table[ord("\n")] |= ord("\n")  # the one space that the scanner looks at again
     for first, last in IGNORED_RANGES:
         table[first : last + 1] = CharClass.IGNORED << CLASS_SHIFT
     table.setflags(write=False)

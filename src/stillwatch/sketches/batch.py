@@ -1,10 +1,24 @@
-"""Sketches of a batch of prompts."""
+"""Sketches of a batch of prompts: Arrow in, Arrow out."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.sketches.hashing import hash_text, hash_texts
+from stillwatch.sketches.capability import asks, capabilities
+from stillwatch.sketches.hashing import hash_texts
+from stillwatch.sketches.kinds import KIND_MASK, LENGTH_SHIFT, PLAIN
+from stillwatch.sketches.lexicon import Cue, cue_table
+from stillwatch.sketches.rows import TextRows
+from stillwatch.sketches.scanning import scanned
+from stillwatch.sketches.wordwork import sketch_rows
 
 SKETCH_VERSION = 1
+BLOCK_BYTES = 1 << 20  # texts worked on at a time, so that their words stay in the processor's cache
+CELL_SHIFT = 4  # a cell is the first 8 of the 12 bits of a micro-cell
+WEIGHT_FROM_LENGTH = (0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)  # short words are mostly grammar
 
 SKETCH_SCHEMA = pa.schema([
     pa.field("skeleton_hash", pa.int64()),
@@ -21,22 +35,100 @@ SKETCH_SCHEMA = pa.schema([
 ])
 
 
-def _words_row(text: str | None) -> tuple[object, ...]:
-    if not text:
-        return (None, [], None, None, None, None, None, None, None)
-    words = text.lower().split()
-    grams = {hash_text(" ".join(words[k : k + 5])) for k in range(max(1, len(words) - 4))}
-    kept = sorted(g for g in grams if g % 8 == 0) or [min(grams)]
-    skeleton = hash_text(" ".join("0" if any(c.isdigit() for c in w) else w for w in words[:16]))
-    micro = hash_text(" ".join(words)) & 4095
-    low = text.lower()
-    return (skeleton, kept, hash_text(" ".join(words)), micro >> 4, micro, 7, "step by step" in low, "rubric" in low, len(text))
+@dataclass(frozen=True, slots=True)
+class TextSketches:
+    """What the kernel says of texts. Rows without text hold zeros and no shingles."""
+
+    shingles: npt.NDArray[np.uint64]
+    shingle_ends: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint64]  # (n_rows, 2): skeleton, prompt
+    micro_cells: npt.NDArray[np.int16]
+    cues: npt.NDArray[np.uint8]  # (n_rows, n_cues)
+    marks: npt.NDArray[np.int64]  # (n_rows, 3): characters, code fences, code punctuation
 
 
-def sketch_prompts(prompts: pa.StringArray, system_instructions: pa.StringArray, tool_definitions: pa.StringArray) -> pa.RecordBatch:
-    """Sketches of a batch, one row per prompt."""
-    rows = [_words_row(t) for t in prompts.to_pylist()]
-    cols = list(zip(*rows, strict=True)) if rows else [()] * 9
-    names = ["skeleton_hash", "shingles", "prompt_hash", "cell", "micro_cell", "capability", "asks_reasoning", "asks_grading", "n_chars"]
-    by = dict(zip(names, cols, strict=True)) | {"system_hash": hash_texts(system_instructions), "tools_hash": hash_texts(tool_definitions)}
-    return pa.record_batch([pa.array(by[f.name], f.type) for f in SKETCH_SCHEMA], schema=SKETCH_SCHEMA)
+def sketch_prompts(
+    prompts: pa.StringArray, system_instructions: pa.StringArray, tool_definitions: pa.StringArray
+) -> pa.RecordBatch:
+    """Sketches of a batch (SKETCH_SCHEMA), one row for each prompt, in order.
+
+    A null or empty prompt has null columns and an empty list of shingles; `system_hash` and `tools_hash` are null only
+    where their own text is. The three arrays are of equal length.
+    """
+    rows = TextRows.of(prompts)
+    sketches = sketch_texts(rows)
+    system_hash = hash_texts(system_instructions)
+    system_cues = _cues_of_repeated(system_instructions, system_hash)
+    tools = TextRows.of(tool_definitions)
+    codes = capabilities(sketches.cues, system_cues, sketches.marks, tools.stops > tools.starts)
+    values = {
+        "skeleton_hash": sketches.hashes[:, 0].view(np.int64),
+        "prompt_hash": sketches.hashes[:, 1].view(np.int64),
+        "cell": sketches.micro_cells >> CELL_SHIFT,
+        "micro_cell": sketches.micro_cells,
+        "capability": codes,
+        "asks_reasoning": asks(sketches.cues, system_cues, Cue.ASKS_REASONING),
+        "asks_grading": asks(sketches.cues, system_cues, Cue.ASKS_GRADING),
+        "n_chars": sketches.marks[:, 0],
+    }
+    is_absent = rows.stops == rows.starts
+    columns: dict[str, pa.Array] = {
+        name: pa.array(column, type=SKETCH_SCHEMA.field(name).type, mask=is_absent, from_pandas=False)
+        for name, column in values.items()
+    }
+    columns |= {"system_hash": system_hash, "tools_hash": hash_texts(tool_definitions), "shingles": _lists(sketches)}
+    return pa.record_batch([columns[name] for name in SKETCH_SCHEMA.names], schema=SKETCH_SCHEMA)
+
+
+def sketch_texts(rows: TextRows) -> TextSketches:
+    """Sketches of texts, worked on block by block."""
+    n_rows = rows.starts.size
+    hashes = np.zeros((n_rows, 2), dtype=np.uint64)
+    micro_cells = np.zeros(n_rows, dtype=np.int16)
+    cues = np.zeros((n_rows, len(Cue)), dtype=np.uint8)
+    marks = np.zeros((n_rows, 3), dtype=np.int64)
+    ends = np.zeros(n_rows, dtype=np.int64)
+    shingles = [np.zeros(0, dtype=np.uint64)]
+    table, weights = cue_table(), word_weights()
+    n_kept = 0
+    for block in _blocks(rows):
+        words = scanned(rows.part(block))
+        kept = np.empty(words.words.size, dtype=np.uint64)
+        marks[block] = words.marks
+        sketch_rows(
+            words.words, words.kinds, words.ends, words.marks[:, 0], weights,
+            table.filter_bits, table.keys, table.values, kept, ends[block], hashes[block], micro_cells[block], cues[block],
+        )  # fmt: skip
+        n_block = int(ends[block.stop - 1])
+        shingles.append(kept[:n_block].copy())
+        ends[block] += n_kept
+        n_kept += n_block
+    return TextSketches(np.concatenate(shingles), ends, hashes, micro_cells, cues, marks)
+
+
+def word_weights() -> npt.NDArray[np.uint64]:
+    """Weight in the projections of each packed kind of word: plain words by length, others nothing."""
+    packed = np.arange(256)
+    weights = np.array(WEIGHT_FROM_LENGTH)[packed >> LENGTH_SHIFT]
+    return np.where(packed & KIND_MASK == PLAIN, weights, 0).astype(np.uint64)
+
+
+def _blocks(rows: TextRows) -> Iterator[slice]:
+    """Runs of rows of about BLOCK_BYTES; a longer row may end its run."""
+    n_rows = rows.starts.size
+    block = np.cumsum(rows.stops - rows.starts) // BLOCK_BYTES
+    bounds = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), n_rows]
+    return (slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True) if stop > start)
+
+
+def _cues_of_repeated(texts: pa.Array, hashes: pa.Int64Array) -> npt.NDArray[np.uint8]:
+    """Cue counts of each text, reading equal texts once (system instructions repeat)."""
+    _, first, place = np.unique(hashes.fill_null(0).to_numpy(), return_index=True, return_inverse=True)
+    distinct = sketch_texts(TextRows.of(texts.take(pa.array(first))))
+    return distinct.cues[place]
+
+
+def _lists(sketches: TextSketches) -> pa.ListArray:
+    """Shingles as an Arrow list column."""
+    offsets = np.concatenate((np.zeros(1, dtype=np.int64), sketches.shingle_ends)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(sketches.shingles.view(np.int64)))

@@ -16,6 +16,8 @@ from stillwatch.sketches.rows import TextRows
 
 TEXT_DOMAIN = "stillwatch/text/1"
 
+U = np.uint64
+
 FNV_OFFSET = 0xCBF29CE484222325  # FNV-1a 64-bit offset basis
 FNV_PRIME = 0x100000001B3  # FNV 64-bit prime
 MIX_1 = 0xFF51AFD7ED558CCD  # fmix64, first multiplier
@@ -47,6 +49,14 @@ def hash_text(text: str) -> int:
 
 
 @compiled
+def mix(state: np.uint64) -> np.uint64:
+    """`fmix64`, compiled."""
+    state = (state ^ (state >> U(33))) * U(MIX_1)
+    state = (state ^ (state >> U(33))) * U(MIX_2)
+    return state ^ (state >> U(33))
+
+
+@compiled
 def _hash_rows(
     content: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
@@ -55,12 +65,10 @@ def _hash_rows(
 ) -> None:
     """Fill `hashes` with the text hash of each slice of the bytes."""
     for row in range(starts.size):
-        state = np.uint64(DOMAIN_STATE)
+        state = U(DOMAIN_STATE)
         for position in range(starts[row], stops[row]):
-            state = (state ^ np.uint64(content[position])) * np.uint64(FNV_PRIME)
-        state = (state ^ (state >> np.uint64(33))) * np.uint64(MIX_1)
-        state = (state ^ (state >> np.uint64(33))) * np.uint64(MIX_2)
-        hashes[row] = state ^ (state >> np.uint64(33))
+            state = (state ^ U(content[position])) * U(FNV_PRIME)
+        hashes[row] = mix(state)
 
 
 def hash_texts(texts: pa.Array) -> pa.Int64Array:

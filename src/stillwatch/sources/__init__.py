@@ -1,13 +1,15 @@
 """Telemetry formats: the only place that names a vendor's field. One file a format, each exporting `SOURCE`."""
 
+import dataclasses
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
 
 from stillwatch.errors import UsageError
 from stillwatch.sources.base import RAW_RECORDS, Parsed, Reject, Source
+from stillwatch.sources.settings import Settings
 
-__all__ = ["RAW_RECORDS", "Parsed", "Reject", "Source", "names", "source"]
+__all__ = ["RAW_RECORDS", "Parsed", "Reject", "Settings", "Source", "names", "source"]
 
 ENTRY_POINTS = "stillwatch.sources"
 """Installed packages add sources under this group: `name = "package.module:SOURCE"`."""
@@ -18,19 +20,25 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*_own(), *(point.name for point in entry_points(group=ENTRY_POINTS))}))
 
 
-def source(name: str) -> Source:
-    """The source of that name.
+def source(name: str, settings: Settings | None = None) -> Source:
+    """The source of that name, with its part of `settings` where it has one.
 
     Raises:
         UsageError: there is none.
     """
     own = _own()
     if name in own:
-        return own[name]
+        return _configured(own[name], settings or Settings())
     for point in entry_points(group=ENTRY_POINTS, name=name):
         loaded: Source = point.load()
         return loaded
-    raise UsageError(f"there is no source named {name!r}; known sources are {', '.join(names())}")
+    hint = "; `mapped` needs a mapping file (--mapping)" if name == "mapped" else ""
+    raise UsageError(f"there is no source named {name!r}{hint}; known sources are {', '.join(names())}")
+
+
+def _configured(found: Source, settings: Settings) -> Source:
+    part = getattr(settings, found.name, None)
+    return found if part is None else dataclasses.replace(found, settings=part)  # type: ignore[type-var]
 
 
 def _own() -> dict[str, Source]:

@@ -8,53 +8,55 @@ import pyarrow as pa
 
 from stillwatch.model.tables import TEXT, TEXTS, TIME
 
-RAW_RECORDS: pa.Schema = pa.schema([
-    pa.field("line_no", pa.int64(), nullable=False),
-    pa.field("source_record_id", TEXT),
-    pa.field("call_id", TEXT),
-    pa.field("account_id", TEXT),
-    pa.field("org_id", TEXT),
-    pa.field("api_key_id", TEXT),
-    pa.field("end_user_id", TEXT),
-    pa.field("conversation_id", TEXT),
-    pa.field("start_time", TIME),
-    pa.field("end_time", TIME),
-    pa.field("operation_name", TEXT),
-    pa.field("provider_name", TEXT),
-    pa.field("request_model", TEXT),
-    pa.field("response_model", TEXT),
-    pa.field("response_id", TEXT),
-    pa.field("status", TEXT),
-    pa.field("http_status_code", pa.int32()),
-    pa.field("error_type", TEXT),
-    pa.field("input_tokens", pa.int64()),
-    pa.field("output_tokens", pa.int64()),
-    pa.field("reasoning_output_tokens", pa.int64()),
-    pa.field("cache_read_input_tokens", pa.int64()),
-    pa.field("cache_creation_input_tokens", pa.int64()),
-    pa.field("request_max_tokens", pa.int64()),
-    pa.field("request_temperature", pa.float64()),
-    pa.field("request_top_p", pa.float64()),
-    pa.field("request_stream", pa.bool_()),
-    pa.field("finish_reasons", TEXTS),
-    pa.field("tool_definition_names", TEXTS),
-    pa.field("tool_call_names", TEXTS),
-    pa.field("client_address", TEXT),
-    pa.field("client_asn", pa.int64()),
-    pa.field("client_geo_country", TEXT),
-    pa.field("user_agent_original", TEXT),
-    pa.field("tls_client_ja3", TEXT),
-    pa.field("tls_client_ja4", TEXT),
-    pa.field("server_address", TEXT),
-    pa.field("cloud_region", TEXT),
-    pa.field("access_channel", TEXT),
-    pa.field("content_capture", TEXT),
-    pa.field("prompt", TEXT),
-    pa.field("system_instructions", TEXT),
-    pa.field("tool_definitions", TEXT),
-    pa.field("output", TEXT),
-    pa.field("attributes", TEXT),
-])
+RAW_RECORDS: pa.Schema = pa.schema(
+    [
+        pa.field("line_no", pa.int64(), nullable=False),
+        pa.field("source_record_id", TEXT),
+        pa.field("call_id", TEXT),
+        pa.field("account_id", TEXT),
+        pa.field("org_id", TEXT),
+        pa.field("api_key_id", TEXT),
+        pa.field("end_user_id", TEXT),
+        pa.field("conversation_id", TEXT),
+        pa.field("start_time", TIME),
+        pa.field("end_time", TIME),
+        pa.field("operation_name", TEXT),
+        pa.field("provider_name", TEXT),
+        pa.field("request_model", TEXT),
+        pa.field("response_model", TEXT),
+        pa.field("response_id", TEXT),
+        pa.field("status", TEXT),
+        pa.field("http_status_code", pa.int32()),
+        pa.field("error_type", TEXT),
+        pa.field("input_tokens", pa.int64()),
+        pa.field("output_tokens", pa.int64()),
+        pa.field("reasoning_output_tokens", pa.int64()),
+        pa.field("cache_read_input_tokens", pa.int64()),
+        pa.field("cache_creation_input_tokens", pa.int64()),
+        pa.field("request_max_tokens", pa.int64()),
+        pa.field("request_temperature", pa.float64()),
+        pa.field("request_top_p", pa.float64()),
+        pa.field("request_stream", pa.bool_()),
+        pa.field("finish_reasons", TEXTS),
+        pa.field("tool_definition_names", TEXTS),
+        pa.field("tool_call_names", TEXTS),
+        pa.field("client_address", TEXT),
+        pa.field("client_asn", pa.int64()),
+        pa.field("client_geo_country", TEXT),
+        pa.field("user_agent_original", TEXT),
+        pa.field("tls_client_ja3", TEXT),
+        pa.field("tls_client_ja4", TEXT),
+        pa.field("server_address", TEXT),
+        pa.field("cloud_region", TEXT),
+        pa.field("access_channel", TEXT),
+        pa.field("content_capture", TEXT),
+        pa.field("prompt", TEXT),
+        pa.field("system_instructions", TEXT),
+        pa.field("tool_definitions", TEXT),
+        pa.field("output", TEXT),
+        pa.field("attributes", TEXT),
+    ]
+)
 """One row per telemetry record as its source reports it: raw identity, raw text, nothing pseudonymised yet.
 
 `prompt` is the text of the last user message; `attributes` is a JSON object of the source's allow-listed extra fields.
@@ -88,7 +90,7 @@ class Parsed:
     @property
     def n_records(self) -> int:
         """Records that this chunk accounts for."""
-        return self.rows.num_rows + len(self.rejects)
+        return int(self.rows.num_rows) + len(self.rejects)
 
 
 class Source(Protocol):
@@ -101,19 +103,29 @@ class Source(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What `--source` and the records call it."""
+        ...
 
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Version of the format that it was written against."""
+        ...
 
     @property
-    def suffixes(self) -> tuple[str, ...]: ...
+    def suffixes(self) -> tuple[str, ...]:
+        """File name endings that belong to it."""
+        ...
 
     @property
-    def seek_suffixes(self) -> tuple[str, ...]: ...
+    def seek_suffixes(self) -> tuple[str, ...]:
+        """Endings of files whose stream must be seekable."""
+        ...
 
     @property
-    def identity_order(self) -> tuple[str, ...]: ...
+    def identity_order(self) -> tuple[str, ...]:
+        """Columns that may serve as account, best first."""
+        ...
 
     def parse(self, stream: BinaryIO, *, uri: str) -> Iterator[Parsed]:
         """Yield the records of one uncompressed `stream` in chunks of bounded size, in file order.

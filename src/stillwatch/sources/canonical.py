@@ -4,18 +4,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import msgspec
 import pyarrow as pa
 
 from stillwatch.errors import SourceError
+from stillwatch.model.tables import TEXT
 from stillwatch.sources.base import RAW_RECORDS, Parsed, Reject, with_compressed
-from stillwatch.sources.chunks import parse_objects, rejected
+from stillwatch.sources.casts import cast_column
+from stillwatch.sources.chunks import frame_records, parse_objects, rejected
 from stillwatch.sources.coercion import canonical_json
-from stillwatch.sources.columns import Values, records
+from stillwatch.sources.columns import Values, each_distinct
 from stillwatch.sources.csvblocks import read_csv
-from stillwatch.sources.digests import raw_digest
-from stillwatch.sources.fields import FieldCounter
 from stillwatch.sources.frames import PARQUET_MAGIC, Frame, parquet_columns, read_parquet
 from stillwatch.sources.jsonlines import BYTE_ORDER_MARK, decode_object, read_lines
+from stillwatch.sources.records import allowed_attributes, mapping
 from stillwatch.sources.streams import SteadyStream
 
 REQUIRED = ("source_record_id", "account_id", "start_time", "request_model")
@@ -23,7 +25,6 @@ REQUIRED = ("source_record_id", "account_id", "start_time", "request_model")
 NEVER_NULL = ("source_record_id", "start_time", "request_model")
 """Columns that every row must have; a row without account is kept and skips detection."""
 COLUMNS = frozenset(RAW_RECORDS.names) - {"line_no"}
-JSON_COLUMNS = frozenset({"tool_definitions", "attributes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +60,32 @@ def _parse_parquet(stream: BinaryIO, uri: str) -> Iterator[Parsed]:
     stream.seek(0)
     _check_columns(parquet_columns(stream, uri=uri), uri)
     for frame in read_parquet(stream, uri=uri, wanted=COLUMNS):
-        yield frame_records(frame)
+        yield _parsed(frame)
 
 
 def _parse_csv(stream: SteadyStream, uri: str) -> Iterator[Parsed]:
     for frame in read_csv(stream, uri=uri, check_header=lambda names: _check_columns(names, uri)):
-        yield frame_records(frame)
+        yield _parsed(frame)
 
 
 def _known(record: Mapping[str, object]) -> Mapping[str, object]:
     """The values of known columns; structures inside the two JSON columns become text."""
     known = {name: value for name, value in record.items() if name in COLUMNS}
-    for name in JSON_COLUMNS & known.keys():
-        if isinstance(known[name], (dict, list)):
-            known[name] = canonical_json(known[name])
+    tools = known.get("tool_definitions")
+    if isinstance(tools, (dict, list)):
+        known["tool_definitions"] = canonical_json(tools)
+    attributes = known.get("attributes")
+    if attributes is not None:
+        known["attributes"] = _harmless(attributes if isinstance(attributes, str) else canonical_json(attributes))
     return known
+
+
+def _harmless(text: str) -> str | None:
+    """A JSON object as text without what may be a credential; null for anything else."""
+    try:
+        return allowed_attributes(mapping(msgspec.json.decode(text)))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def _check_columns(names: list[str], uri: str) -> None:
@@ -85,24 +97,13 @@ def _check_columns(names: list[str], uri: str) -> None:
         )
 
 
-def frame_records(frame: Frame | Reject) -> Parsed:
-    """The chunk of one frame."""
+def _parsed(frame: Frame | Reject) -> Parsed:
     if isinstance(frame, Reject):
         return rejected(frame)
-    columns: dict[str, Values] = {
-        name: frame.batch.column(name) for name in frame.batch.schema.names if name in COLUMNS
-    }
-    batch, flaws = records(columns, frame.line_nos, required=NEVER_NULL)
-    fields = FieldCounter()
-    for name, n in frame.n_valid.items():
-        fields.add_many(name, n)
-    rejects = tuple(
-        Reject(frame.line_nos[at].as_py(), flaw.reason, flaw.detail, 0, _row_digest(frame.batch, at))
-        for at, flaw in sorted(flaws.items())
-    )
-    return Parsed(rows=batch, rejects=rejects, field_counts=fields.take())
-
-
-def _row_digest(batch: pa.RecordBatch, position: int) -> str:
-    """Digest of the row as a one-row Arrow message: equal for equal rows."""
-    return raw_digest(pa.concat_batches([batch.slice(position, 1)]).serialize().to_pybytes())
+    known = [name for name in frame.batch.schema.names if name in COLUMNS]
+    columns: dict[str, Values] = {name: frame.batch.column(name) for name in known}
+    if "attributes" in columns:
+        texts = cast_column(columns["attributes"], TEXT)
+        columns["attributes"] = pa.nulls(frame.batch.num_rows, TEXT) if texts is None else texts
+        columns["attributes"] = each_distinct(columns["attributes"], _harmless, TEXT)
+    return frame_records(frame, columns, required=NEVER_NULL)

@@ -90,19 +90,19 @@ def _numbers(values: pa.Array, target: pa.DataType) -> pa.Array | None:
 def _times(values: pa.Array) -> pa.Array | None:
     """Points in time, not yet checked for their range."""
     if pa.types.is_timestamp(values.type):
-        return _rescaled(values).cast(TIME)
+        return rescaled(values).cast(TIME)
     if pa.types.is_date(values.type):
-        return _rescaled(values.cast(pa.timestamp("ms"))).cast(TIME)
+        return rescaled(values.cast(pa.timestamp("ms"))).cast(TIME)
     if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
         return _from_epoch(values)
     return _from_iso(_blank_to_null(values.cast(TEXT))) if is_text(values.type) else None
 
 
-def _rescaled(values: pa.Array) -> pa.Array:
-    """Microseconds since 1970, far values held at the years -100 and 4000 so that nothing overflows."""
+def rescaled(values: pa.Array) -> pa.Array:
+    """Microseconds since 1970, far values held at the years 68 and 3871 so that nothing overflows."""
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[values.type.unit]
     ticks = values.cast(pa.int64())
-    bound = 64_000_000_000 * per_second if per_second < 10**9 else 2**63 - 1
+    bound = 60_000_000_000 * per_second if per_second < 10**9 else 2**63 - 1
     held = pc.max_element_wise(pc.min_element_wise(ticks, bound, skip_nulls=False), -bound, skip_nulls=False)
     if per_second == 10**9:
         return pc.divide(held, 1_000)

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import pyarrow as pa
+
 from stillwatch.sources.base import Parsed, Reject
+from stillwatch.sources.coercion import Flaw
 from stillwatch.sources.columns import Values, empty_batch, records
 from stillwatch.sources.digests import raw_digest
 from stillwatch.sources.fields import FieldCounter
+from stillwatch.sources.frames import Frame
 from stillwatch.sources.jsonlines import Line
 
 CHUNK_RECORDS = 8192
 CHUNK_RAW_BYTES = 16 << 20
 """A chunk of records with long prompts is cut by bytes."""
-
-Mapped = Mapping[str, object] | Reject
-"""One record as values by RAW_RECORDS column, or why it is none."""
 
 
 class ChunkBuilder:
@@ -27,11 +28,8 @@ class ChunkBuilder:
         self._rejects: list[Reject] = []
         self._n_bytes = 0
 
-    def add(self, line: Line, mapped: Mapped) -> None:
-        """Take one record or its reject."""
-        if isinstance(mapped, Reject):
-            self.reject(mapped)
-            return
+    def add(self, line: Line, mapped: Mapping[str, object]) -> None:
+        """Take one record as values by RAW_RECORDS column, and the line that it came from."""
         self._lines.append(line)
         self._mapped.append(mapped)
         self._n_bytes += len(line.raw)
@@ -65,6 +63,22 @@ def rejected(*rejects: Reject) -> Parsed:
     return Parsed(rows=empty_batch(), rejects=rejects)
 
 
+def frame_records(frame: Frame, columns: Mapping[str, Values], *, required: Sequence[str]) -> Parsed:
+    """The chunk of one frame, whose values stand in `columns` by RAW_RECORDS name."""
+    batch, flaws = records(columns, frame.line_nos, required=required)
+    fields = FieldCounter()
+    for name, n in frame.n_valid.items():
+        fields.add_many(name, n)
+    rejects = tuple(_row_reject(frame, at, flaw) for at, flaw in sorted(flaws.items()))
+    return Parsed(rows=batch, rejects=rejects, field_counts=fields.take())
+
+
+def _row_reject(frame: Frame, at: int, flaw: Flaw) -> Reject:
+    """The reject of a row; its bytes are those of the row as an Arrow message, equal for equal rows."""
+    raw = pa.concat_batches([frame.batch.slice(at, 1)]).serialize().to_pybytes()
+    return Reject(frame.line_nos[at].as_py(), flaw.reason, flaw.detail, len(raw), raw_digest(raw))
+
+
 def parse_objects(
     items: Iterable[Line | Reject],
     decode: Callable[[Line], Mapping[str, object] | Reject],
@@ -76,9 +90,9 @@ def parse_objects(
     builder = ChunkBuilder(required)
     for item in items:
         record = item if isinstance(item, Reject) else decode(item)
-        if isinstance(item, Reject) or isinstance(record, Reject):
-            builder.reject(item if isinstance(item, Reject) else record)
-        else:
+        if isinstance(record, Reject):
+            builder.reject(record)
+        elif isinstance(item, Line):
             builder.fields.add(record)
             builder.add(item, read(record))
         if builder.is_full:

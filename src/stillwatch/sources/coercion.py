@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from stillwatch.model.tables import TEXT, TEXTS, TIME
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US = 946_684_800_000_000
 """2000-01-01: no language model was served before it, and clocks that were never set read 1970."""
 LATEST_US = 4_102_444_800_000_000
@@ -57,6 +57,8 @@ def as_text(value: object) -> Outcome:
 
 def as_number(value: object) -> float | int | Flaw | None:
     """A finite number, also from its decimal digits as text; NaN is null."""
+    if value is None:
+        return None
     if isinstance(value, bool):
         return wrong_type("number", value)
     if isinstance(value, bytes):
@@ -154,8 +156,7 @@ def _microseconds(value: object) -> int | Flaw | None:
             return _from_iso(text) if text else None
         value = float(text) if "." in text else int(text)
     if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-        return (aware - EPOCH) // timedelta(microseconds=1)
+        return _utc_microseconds(value)
     if isinstance(value, date):
         return (value.toordinal() - EPOCH.toordinal()) * 86_400_000_000
     number = as_number(value)
@@ -172,7 +173,7 @@ def _from_iso(text: str) -> int | Flaw:
 
 
 def _utc_microseconds(moment: datetime) -> int:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - EPOCH) // timedelta(microseconds=1)
 
 
@@ -206,3 +207,14 @@ RULES: dict[pa.DataType, Callable[[object], Outcome]] = {
     pa.bool_(): as_flag,
 }
 """How a value of each column type is read."""
+
+
+def from_unit(value: object, per_second: int) -> Outcome:
+    """Microseconds since 1970 of a number in a known unit, `per_second` of which make a second; see `as_moment`."""
+    number = as_number(value)
+    if number is None or isinstance(number, Flaw):
+        return number if number is None else Flaw("bad_time", number.detail)
+    microseconds = number * 10**6 // per_second if isinstance(number, int) else round(number * (10**6 / per_second))
+    if not EARLIEST_US <= microseconds < LATEST_US:
+        return Flaw("bad_time", "time is not between 2000 and 2100")
+    return microseconds

@@ -1,6 +1,7 @@
 """Columns of reported values -> one RAW_RECORDS batch and the flaws of the rows left out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -11,15 +12,17 @@ from stillwatch.sources.base import RAW_RECORDS
 from stillwatch.sources.casts import cast_column, in_range, is_text
 from stillwatch.sources.coercion import CREDENTIAL, RULES, Flaw, canonical_json, key_digest
 
-Values = pa.Array | Sequence[object]
-"""The values of one column: an Arrow array, or Python values as a JSON parser gives them."""
+Values: TypeAlias = pa.Array | Sequence[object]
+"""The values of one column: an Arrow array, or Python values as a JSON parser gives them.
+
+A `Flaw` in place of a value rejects its row."""
 
 STATUSES = frozenset({"ok", "error", "blocked", "cancelled"})
 CAPTURES = frozenset({"full", "truncated", "redacted", "hash_only", "none"})
 CHANNELS = frozenset({"first_party", "marketplace", "reseller"})
 CHOICES = {"status": STATUSES, "content_capture": CAPTURES, "access_channel": CHANNELS}
 IDENTITIES = ("account_id", "org_id", "api_key_id", "end_user_id")
-NATIVE = {
+NATIVE: dict[pa.DataType, set[type]] = {
     TEXT: {str},
     pa.int64(): set(),
     pa.int32(): set(),
@@ -105,7 +108,7 @@ def _one_by_one(field: pa.Field, values: Sequence[object], flaws: dict[int, Flaw
     rule = RULES[field.type]
     read: list[object] = []
     for position, value in enumerate(values):
-        outcome = None if value is None else rule(value)
+        outcome = value if value is None or isinstance(value, Flaw) else rule(value)
         if isinstance(outcome, Flaw):
             flaws.setdefault(position, Flaw(outcome.reason, f"field {field.name}: {outcome.detail}"))
             outcome = None
@@ -117,8 +120,8 @@ def _complete(arrays: dict[str, pa.Array]) -> None:
     """Fill what follows from other columns, and take credentials out of identities."""
     for name in IDENTITIES:
         arrays[name] = _without_credentials(arrays[name])
-    definitions = _each_distinct(arrays["tool_definitions"], canonical_definitions, TEXT)
-    names = _each_distinct(definitions, definition_names, TEXTS)
+    definitions = each_distinct(arrays["tool_definitions"], canonical_definitions, TEXT)
+    names = each_distinct(definitions, definition_names, TEXTS)
     arrays["tool_definitions"] = definitions
     arrays["tool_definition_names"] = pc.coalesce(arrays["tool_definition_names"], names)
     arrays["status"] = _default_status(arrays)
@@ -129,7 +132,7 @@ def _default_status(arrays: Mapping[str, pa.Array]) -> pa.Array:
     """The reported status, else `error` where an error type or an HTTP status of 400 or more says so, else `ok`."""
     failed = pc.or_(
         pc.is_valid(arrays["error_type"]),
-        pc.fill_null(pc.greater_equal(arrays["http_status_code"], 400), False),  # noqa: FBT003
+        pc.fill_null(pc.greater_equal(arrays["http_status_code"], 400), False),
     )
     return pc.coalesce(arrays["status"], pc.if_else(failed, "error", "ok"))
 
@@ -147,10 +150,10 @@ def _without_credentials(identities: pa.Array) -> pa.Array:
     suspects = pc.match_substring_regex(identities, CREDENTIAL.pattern)
     if not pc.any(suspects).as_py():
         return identities
-    return _each_distinct(identities, lambda text: key_digest(text) if CREDENTIAL.search(text) else text, TEXT)
+    return each_distinct(identities, lambda text: key_digest(text) if CREDENTIAL.search(text) else text, TEXT)
 
 
-def _each_distinct(values: pa.Array, rule: Callable[[str], object], kind: pa.DataType) -> pa.Array:
+def each_distinct(values: pa.Array, rule: Callable[[str], object], kind: pa.DataType) -> pa.Array:
     """`rule` applied once to each distinct text, spread back over the rows; null stays null."""
     if values.null_count == len(values):
         return pa.nulls(len(values), kind)

@@ -21,7 +21,7 @@ BLOCK_BYTES = 4 << 20
 MAX_RECORD_BYTES = 16 << 20
 """A quote that is still open after so much is taken for one that never closes."""
 MAX_COLUMNS = 4096
-NEWLINE, RETURN, COMMA, QUOTE = b"\n\r,\""
+NEWLINE, RETURN, COMMA, QUOTE = b'\n\r,"'
 csv.field_size_limit(2 * MAX_RECORD_BYTES)
 
 
@@ -33,9 +33,7 @@ class Record:
     fields: list[bytes]
 
 
-def read_csv(
-    stream: SteadyStream, *, uri: str, check_header: Callable[[list[str]], None]
-) -> Iterator[Frame | Reject]:
+def read_csv(stream: SteadyStream, *, uri: str, check_header: Callable[[list[str]], None]) -> Iterator[Frame | Reject]:
     """Frames of a CSV file (RFC 4180, comma, first line names the columns), every column as bytes.
 
     A record with another number of fields than the header is a reject. A quote that never closes costs the line that

@@ -10,7 +10,7 @@ from stillwatch.sources.coercion import CREDENTIAL
 MAX_NAMES = 512
 """Distinct names kept of one chunk: a format has tens to hundreds, only a hostile file has more."""
 MAX_DEPTH = 3
-PLAIN = re.compile(r"[A-Za-z_$][\w.\-:/ ]{0,63}")
+PLAIN = re.compile(r"[A-Za-z_$][\w.\-:/ ]{0,95}")
 INDEX = re.compile(r"\.\d+(?=\.|$)")
 OTHER = "*"
 """Stands for names that are no plain words: a key may itself hold an address, an e-mail or a token."""

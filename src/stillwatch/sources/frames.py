@@ -37,13 +37,17 @@ def read_parquet(stream: BinaryIO, *, uri: str, wanted: Collection[str] | None =
     try:
         file = pq.ParquetFile(stream)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError) as error:
-        raise SourceError(f"{uri} is not a Parquet file that can be read; check that it was written to its end") from error
+        raise _no_parquet(uri) from error
     names = [name for name in file.schema_arrow.names if wanted is None or name in wanted]
     line_no = 1
     for group in range(file.metadata.num_row_groups):
         frames = _row_group(file, group, names, line_no)
         yield from frames
         line_no += file.metadata.row_group(group).num_rows
+
+
+def _no_parquet(uri: str) -> SourceError:
+    return SourceError(f"{uri} is not a Parquet file that can be read; check that it was written to its end")
 
 
 def parquet_columns(stream: BinaryIO, *, uri: str) -> list[str]:
@@ -55,7 +59,7 @@ def parquet_columns(stream: BinaryIO, *, uri: str) -> list[str]:
     try:
         names: list[str] = pq.ParquetFile(stream).schema_arrow.names
     except (pa.ArrowInvalid, OSError, ValueError) as error:
-        raise SourceError(f"{uri} is not a Parquet file that can be read; check that it was written to its end") from error
+        raise _no_parquet(uri) from error
     return names
 
 

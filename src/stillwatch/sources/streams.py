@@ -39,15 +39,29 @@ class SteadyStream:
             return chunk
         return self._next()
 
+    def head_line(self, limit: int) -> bytes:
+        """The bytes up to the first line end that follows something, at most about `limit`; they will be read again."""
+        while (begun := self._ahead.lstrip().find(b"\n")) < 0 and len(self._ahead) <= limit:
+            more = self._next()
+            if not more:
+                return self._ahead
+            self._ahead += more
+        shown = self._ahead.lstrip()
+        return shown[:begun] if begun >= 0 else shown
+
     def read_all(self, limit: int) -> bytes | None:
-        """Everything that is left, or None when it is longer than `limit` bytes."""
-        chunks, total = [], 0
+        """Everything that is left; None, with nothing used up, when it is longer than `limit` bytes."""
+        held = bytearray()
         while chunk := self.read():
-            total += len(chunk)
-            if total > limit:
+            held += chunk
+            if len(held) > limit:
+                self.unread(bytes(held))
                 return None
-            chunks.append(chunk)
-        return b"".join(chunks)
+        return bytes(held)
+
+    def unread(self, held: bytes) -> None:
+        """Put bytes back, to be read first."""
+        self._ahead = held + self._ahead
 
     def _next(self) -> bytes:
         if self.fault is not None:

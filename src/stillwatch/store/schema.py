@@ -46,7 +46,7 @@ def _sql_table(table: Table, metadata: sa.MetaData) -> sa.Table:
         )
         for field in table.schema
     ]
-    return sa.Table(table.name, metadata, *columns)
+    return sa.Table(table.name, metadata, *columns, sqlite_with_rowid=False)
 
 
 METADATA = sa.MetaData()

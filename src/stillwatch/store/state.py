@@ -36,23 +36,17 @@ class State:
             ConfigError: the database belongs to another workspace or release.
             EnvironmentFault: it cannot be reached.
         """
-        state = cls(_connected(url))
-        with state._translated(), state.writing() as connection:
-            METADATA.create_all(connection)
-            state.insert_new(
-                connection,
-                META,
-                [
-                    {"name": "schema_version", "value": str(SCHEMA_VERSION)},
-                    {"name": "workspace_id", "value": workspace_id},
-                ],
-            )
-        state._check_version()
-        if state.workspace_id != workspace_id:
-            raise ConfigError(
-                f"state database {state.name} belongs to workspace {state.workspace_id}, not {workspace_id}; "
-                "give each workspace its own database"
-            )
+        with cls._closed_on_error(url) as state:
+            with state.writing() as connection:
+                METADATA.create_all(connection)
+                first = {"schema_version": str(SCHEMA_VERSION), "workspace_id": workspace_id}
+                state.insert_new(connection, META, [{"name": name, "value": value} for name, value in first.items()])
+            state._check_version()
+            if state.workspace_id != workspace_id:
+                raise ConfigError(
+                    f"state database {state.name} belongs to workspace {state.workspace_id}, not {workspace_id}; "
+                    "give each workspace its own database"
+                )
         return state
 
     @classmethod
@@ -63,12 +57,10 @@ class State:
             ConfigError: it was never set up, or another release wrote it.
             EnvironmentFault: it cannot be reached.
         """
-        state = cls(_connected(url))
-        with state._translated():
-            is_set_up = sa.inspect(state._engine).has_table(META.name)
-        if not is_set_up:
-            raise ConfigError(f"state database {state.name} is not set up; run `stillwatch init`")
-        state._check_version()
+        with cls._closed_on_error(url) as state:
+            if not sa.inspect(state._engine).has_table(META.name):
+                raise ConfigError(f"state database {state.name} is not set up; run `stillwatch init`")
+            state._check_version()
         return state
 
     @property
@@ -159,16 +151,20 @@ class State:
                 "use the stillwatch release that wrote it, or migrate"
             )
 
+    @classmethod
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (OperationalError, ProgrammingError) as error:
-            self.close()
-            raise EnvironmentFault(
-                f"state database {self.name} cannot be used ({type(error.orig).__name__}: {error.orig}); "
-                "check that the folder or server exists and that you may write to it"
-            ) from error
+    def _closed_on_error(cls, url: str) -> Iterator[Self]:
+        state = cls(_connected(url))
+        with contextlib.ExitStack() as on_error:
+            on_error.callback(state.close)
+            try:
+                yield state
+            except (OperationalError, ProgrammingError) as error:
+                raise EnvironmentFault(
+                    f"state database {state.name} cannot be used ({type(error.orig).__name__}: {error.orig}); "
+                    "check that the folder or server exists and that you may write to it"
+                ) from error
+            on_error.pop_all()
 
 
 def _connected(url: str) -> sa.Engine:

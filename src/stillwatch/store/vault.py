@@ -68,7 +68,7 @@ class Vault:
         if len(pseudonyms) != len(values):
             raise VaultError(f"cannot seal {len(values)} values of class {kind} under {len(pseudonyms)} pseudonyms")
         rows = pa.table({"pseudonym": pseudonyms, "value": values}).drop_null()
-        rows = rows.group_by("pseudonym", use_threads=False).aggregate([("value", "first")])
+        rows = rows.group_by("pseudonym", use_threads=False).aggregate([("value", "first")]).sort_by("pseudonym")
         n_new = 0
         for start in range(0, rows.num_rows, ROWS_AT_ONCE):
             n_new += self._seal_some(kind, rows.slice(start, ROWS_AT_ONCE), expires_at)

@@ -22,6 +22,9 @@ from stillwatch.store.storage import Storage
 
 MANIFEST = "manifest.json"
 
+COMPRESSION = 4
+"""Arrow bytes taken for one byte of zstd Parquet when merges are planned: an estimate; it moves only their size."""
+
 
 class Writer:
     """Changes to a lake that count together at `commit`, or not at all. Made by `Lake.write`; use in a `with`.
@@ -139,8 +142,10 @@ class Writer:
         merged: list[Segment] = []
         for run in _runs(entry.segments, self._settings):
             merged += self._merge(table, partition, run) if len(run) > 1 else run
-        self._staged[table.name, partition] = msgspec.structs.replace(entry, segments=tuple(merged))
-        return len(entry.segments) - len(merged)
+        n_fewer = len(entry.segments) - len(merged)
+        if n_fewer:
+            self._staged[table.name, partition] = msgspec.structs.replace(entry, segments=tuple(merged))
+        return n_fewer
 
     def n_segments(self, table: Table, partition: str) -> int:
         """Segments of one partition, those staged by this writer included: what `compact` would look at."""
@@ -255,7 +260,8 @@ class Writer:
 
     def _merge(self, table: Table, partition: str, run: list[Segment]) -> list[Segment]:
         pieces = [self._read(table, segment) for segment in run]
-        return self._write(table, partition, pa.concat_tables(pieces).combine_chunks())
+        fresh = self._write(table, partition, pa.concat_tables(pieces))
+        return fresh if len(fresh) < len(run) else run
 
     def _read(self, table: Table, segment: Segment) -> pa.Table:
         body = self._storage.read(segment.path)
@@ -275,11 +281,12 @@ def _successor(base: Manifest, staged: dict[tuple[str, str], PartitionEntry], *,
 
 
 def _runs(held: tuple[Segment, ...], settings: Settings) -> list[list[Segment]]:
-    """Neighbours that together stay within one segment; files are compared by rows and by their bytes on disk."""
+    """Neighbours that together stay near the size of one segment, so that a merge needs no more memory than one."""
+    most_bytes = settings.segment_bytes // COMPRESSION
     runs: list[list[Segment]] = []
     n_rows = n_bytes = 0
     for segment in held:
-        fits = n_rows + segment.n_rows <= settings.segment_rows and n_bytes + segment.n_bytes <= settings.segment_bytes
+        fits = n_rows + segment.n_rows <= settings.segment_rows and n_bytes + segment.n_bytes <= most_bytes
         if runs and fits:
             runs[-1].append(segment)
             n_rows, n_bytes = n_rows + segment.n_rows, n_bytes + segment.n_bytes

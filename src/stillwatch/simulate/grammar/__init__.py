@@ -1,0 +1,1 @@
+"""Texts of simulated prompts, all written for this project."""

@@ -66,7 +66,7 @@ TASKS: dict[Capability, tuple[str, ...]] = {
         "{verb} my {noun}: {subject}, {adjective}, {quantity} paragraphs",
         "recommend {quantity} {adjective} books on {subject} {reason}",
     ),
-}  # fmt: skip
+}
 
 DETAILS = (
     ". ",
@@ -75,20 +75,30 @@ DETAILS = (
     ". {@team} uses {language} and a {adjective} {noun} with {number} entries, {reason}. ",
     ", {reason}. Also {verb} {subject} {manner}. ",
     ". Context: {@person} will {verb} it {manner}; {subject} was {adjective} for {number} days, {reason}. ",
-    ". It {goal}, or {@person} will {verb} the {noun}. Then {verb} {subject} and {verb} {quantity} {noun} entries {manner}. ",
+    (
+        ". It {goal}, or {@person} will {verb} the {noun}. Then "
+        "{verb} {subject} and {verb} {quantity} {noun} entries {manner}. "
+    ),
 )
 
 MATERIALS: dict[Capability, tuple[str, ...]] = {
     Capability.SOFTWARE_ENGINEERING: (
         "",
-        "\n```\ndef {@function}({stem}, {stem}=None):\n    {stem} = {function}({stem})\n    if {stem} > {number}:\n"
-        "        raise ValueError({stem})\n    return [{function}(x) for x in {stem}]\n```\n",
+        (
+            "\n```\ndef {@function}({stem}, {stem}=None):\n    {stem} = {function}({stem})\n    if {stem} > {number}:\n"
+            "        raise ValueError({stem})\n    return [{function}(x) for x in {stem}]\n```\n"
+        ),
         "\n{@file}:{number}: {error} in {function} ({stem}={number})\n{file}:{number}: called from {@function}\n",
-        "\nclass {@person}{person}:\n    {stem}: int = {number}\n    def {function}(self, {stem}):\n"
-        "        self.{stem} += {function}({stem}, {number})\n",
+        (
+            "\nclass {@person}{person}:\n    {stem}: int = {number}\n    def {function}(self, {stem}):\n"
+            "        self.{stem} += {function}({stem}, {number})\n"
+        ),
     ),
     Capability.AGENTIC_REASONING: (
-        "\nObservation: {function} returned {number} {noun} entries, {error} in {file}.\nHistory: {function}, {function}, {@function}\n",
+        (
+            "\nObservation: {function} returned {number} {noun} entries, "
+            "{error} in {file}.\nHistory: {function}, {function}, {@function}\n"
+        ),
         "\n$ run {@file} --{stem} {number}\n{error}: {stem} {stem} at {file}\n",
         "",
     ),
@@ -104,28 +114,52 @@ MATERIALS: dict[Capability, tuple[str, ...]] = {
     Capability.OTHER: (
         "",
         "",
-        "\n\"{@person} said the {noun} was {adjective}. {person} will {verb} {subject} {manner}, {reason}.\"\n",
+        '\n"{@person} said the {noun} was {adjective}. {person} will {verb} {subject} {manner}, {reason}."\n',
         "\n- {subject}: {adjective}\n- {@person}: {noun}, {number}\n- {stem} {stem} {number}\n",
-        " Dear {@person}, the {adjective} {noun} about {subject} {goal}. We {verb} it {manner}, {reason}. {person}, {@team} ",
+        (
+            " Dear {@person}, the {adjective} {noun} about {subject} "
+            "{goal}. We {verb} it {manner}, {reason}. {person}, {@team} "
+        ),
     ),
-}  # fmt: skip
+}
 """Material by capability; those without their own use that of OTHER."""
 
-ENDINGS = ("{closing}", "{closing}", "", "Answer {manner}. {closing}", "-- {@person}", "Use {quantity} sentences. {closing}")
+ENDINGS = (
+    "{closing}",
+    "{closing}",
+    "",
+    "Answer {manner}. {closing}",
+    "-- {@person}",
+    "Use {quantity} sentences. {closing}",
+)
 
 # Templates, systems and tool descriptions are instructions: their key is the template, so the wording is fixed by it.
 HEADS = (
-    "You will receive one {noun} about {adjective} {noun} matters. First {verb} the {noun}, then {verb} the {adjective} "
-    "{noun} {manner}, and finally {verb} {quantity} points {reason}. The answer must be one that {goal} and {goal}.",
-    "Task: {verb} and {verb} the following {adjective} {noun} {manner}. Rules: {quantity} {adjective} parts, each with "
-    "{criterion} and {criterion}; mention {tool} where useful; make sure it {goal}, {reason}.",
-    "Below is a {noun} from the {adjective} {noun}. Give {quantity} {adjective} remarks, {verb} what matters for "
-    "{criterion}, {verb} the rest {manner}. Your reply is used by {person}, so it {goal}.",
-    "As a {adjective} {noun} specialist with {number} years of practice, {verb} the input {manner}. Work in {quantity} "
-    "stages: {verb}, {verb}, {verb}. State {criterion} and {criterion} after each stage, {reason}.",
-    "Complete the {noun}. Requirements: it {goal}; it {goal}; {criterion} before {criterion}. Return the {adjective} "
-    "{noun} {manner} followed by {quantity} {adjective} alternatives and {reason}.",
-)  # fmt: skip
+    (
+        "You will receive one {noun} about {adjective} {noun} "
+        "matters. First {verb} the {noun}, then {verb} the {adjective} "
+        "{noun} {manner}, and finally {verb} {quantity} points {reason}. The answer must be one that {goal} and {goal}."
+    ),
+    (
+        "Task: {verb} and {verb} the following {adjective} {noun} "
+        "{manner}. Rules: {quantity} {adjective} parts, each with "
+        "{criterion} and {criterion}; mention {tool} where useful; make sure it {goal}, {reason}."
+    ),
+    (
+        "Below is a {noun} from the {adjective} {noun}. Give {quantity} {adjective} remarks, {verb} what matters for "
+        "{criterion}, {verb} the rest {manner}. Your reply is used by {person}, so it {goal}."
+    ),
+    (
+        "As a {adjective} {noun} specialist with {number} years of "
+        "practice, {verb} the input {manner}. Work in {quantity} "
+        "stages: {verb}, {verb}, {verb}. State {criterion} and {criterion} after each stage, {reason}."
+    ),
+    (
+        "Complete the {noun}. Requirements: it {goal}; it {goal}; "
+        "{criterion} before {criterion}. Return the {adjective} "
+        "{noun} {manner} followed by {quantity} {adjective} alternatives and {reason}."
+    ),
+)
 TAILS = (
     "\nReturn JSON with the keys {stem}, {stem} and {stem} only.",
     "\nEnd with a line that says {stem} {stem} {number}.",
@@ -133,11 +167,19 @@ TAILS = (
     "",
 )
 SYSTEMS = (
-    "You are {person}, a {adjective} assistant for {team}. You {verb} every {noun} {manner}, {reason}. Always "
-    "respect {criterion}, never {verb} the {adjective} {noun}, and use {tool} when {quantity} facts are missing.",
-    "You are an expert in {language} and {adjective} {noun} work at {team}. Answer {manner}. It is important that each "
-    "reply {goal} and shows {criterion}. If {error} appears, {verb} the {noun} first.",
-    "System {stem}-{number}. Mode: {adjective}. Tools: {tool}, {tool}. Goal: {verb} what was asked {manner}; the result "
-    "{goal}. Policy: {criterion}, {criterion}. Style: {adjective}, {manner}.",
+    (
+        "You are {person}, a {adjective} assistant for {team}. You {verb} every {noun} {manner}, {reason}. Always "
+        "respect {criterion}, never {verb} the {adjective} {noun}, and use {tool} when {quantity} facts are missing."
+    ),
+    (
+        "You are an expert in {language} and {adjective} {noun} work "
+        "at {team}. Answer {manner}. It is important that each "
+        "reply {goal} and shows {criterion}. If {error} appears, {verb} the {noun} first."
+    ),
+    (
+        "System {stem}-{number}. Mode: {adjective}. Tools: {tool}, "
+        "{tool}. Goal: {verb} what was asked {manner}; the result "
+        "{goal}. Policy: {criterion}, {criterion}. Style: {adjective}, {manner}."
+    ),
 )
 TOOL_TEXTS = ("{verb} the {adjective} {noun} with the {tool} {manner}", "{tool} for {noun} entries, {reason}")

@@ -43,9 +43,7 @@ def _english(rows: Rows) -> pa.Array:
     return join(*segments)
 
 
-def _by_capability(
-    capability: Ints, rows: Rows, choices: dict[Capability, tuple[str, ...]], *, salt: int
-) -> pa.Array:
+def _by_capability(capability: Ints, rows: Rows, choices: dict[Capability, tuple[str, ...]], *, salt: int) -> pa.Array:
     makers = {
         tag.code: lambda chosen, tag=tag: render_choice(
             choices.get(tag, choices[Capability.OTHER]), chosen, salt=salt + 17 * tag.code

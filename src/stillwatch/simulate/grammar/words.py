@@ -42,15 +42,31 @@ SUBJECTS = tuple(
 BANKS: dict[str, tuple[str, ...]] = {
     "stem": _STEMS,
     "person": tuple(stem.capitalize() for stem in _STEMS),
-    "team": tuple(f"{stem.capitalize()} {kind}" for stem, kind in product(_STEMS[::3], ("Labs", "Group", "Works", "Co"))),
-    "file": tuple(f"{folder}/{stem}.{end}" for folder, stem, end in product(
-        ("src", "lib/core", "app", "services/api", "tests", "pkg/internal"), _STEMS[::6], ("py", "ts", "go", "rs", "sql"),
-    )),
-    "table": tuple(f"{stem}_{kind}" for stem, kind in product(_STEMS[::4], ("events", "orders", "users_daily", "ledger"))),
-    "function": tuple(f"{verb}_{stem}" for verb, stem in product(
-        ("load", "merge", "parse", "sync", "score", "render", "split", "check"), _STEMS[::7],
-    )),
-    "number": tuple(str(number) for number in (3, 4, 5, 7, 8, 10, 12, 14, 15, 18, 20, 24, 30, 36, 40, 48, 60, 75, 90, 120, 250, 400, 512)),
+    "team": tuple(
+        f"{stem.capitalize()} {kind}" for stem, kind in product(_STEMS[::3], ("Labs", "Group", "Works", "Co"))
+    ),
+    "file": tuple(
+        f"{folder}/{stem}.{end}"
+        for folder, stem, end in product(
+            ("src", "lib/core", "app", "services/api", "tests", "pkg/internal"),
+            _STEMS[::6],
+            ("py", "ts", "go", "rs", "sql"),
+        )
+    ),
+    "table": tuple(
+        f"{stem}_{kind}" for stem, kind in product(_STEMS[::4], ("events", "orders", "users_daily", "ledger"))
+    ),
+    "function": tuple(
+        f"{verb}_{stem}"
+        for verb, stem in product(
+            ("load", "merge", "parse", "sync", "score", "render", "split", "check"),
+            _STEMS[::7],
+        )
+    ),
+    "number": tuple(
+        str(number)
+        for number in (3, 4, 5, 7, 8, 10, 12, 14, 15, 18, 20, 24, 30, 36, 40, 48, 60, 75, 90, 120, 250, 400, 512)
+    ),
     "adjective": _split(
         "slow|tidy|fragile|old|simple|strict|quiet|noisy|small|shared|nightly|local|partial|clean|stale|bulky|narrow|"
         "internal|hand-written|early|half-finished|well-known|unusual|temporary|legacy|seasonal|official|rough|honest|quick"
@@ -82,7 +98,8 @@ BANKS: dict[str, tuple[str, ...]] = {
     ),
     "quantity": _split("three|four|about five|a few|two|six|at most seven|ten|several|one or two|a dozen|eight"),
     "closing": _split(
-        "Thanks!|Thank you.|No rush.|Keep it brief.|Cheers|That is all.|Any thoughts?|Tell me if unclear.|Ask if needed.|"
+        "Thanks!|Thank you.|No rush.|Keep it brief.|Cheers|That is "
+        "all.|Any thoughts?|Tell me if unclear.|Ask if needed.|"
         "Short answer please.|I will check later.|What did I miss?|Go ahead.|Start now.|Best first.|Be honest.||||||"
     ),
     "language": _split("Python|TypeScript|Go|Rust|Java|C++|SQL|Kotlin|Ruby|Bash|Swift|PHP"),
@@ -102,6 +119,8 @@ BANKS: dict[str, tuple[str, ...]] = {
     "criterion": _split(
         "accuracy|clarity|tone|completeness|safety|brevity|helpfulness|structure|evidence|originality|correctness|style"
     ),
-    "span": _split("this week|next month|six weeks|a quarter|two sprints|the year|ten days|the summer|one semester|a weekend"),
+    "span": _split(
+        "this week|next month|six weeks|a quarter|two sprints|the year|ten days|the summer|one semester|a weekend"
+    ),
 }
 """Leaf banks by name. A slot `{name}` takes one entry by the item's key, `{@name}` one by the entity's key."""

@@ -1,12 +1,14 @@
-"""The compiled half of the sketches: bytes of a prompt to words, words to hashes.
+"""The compiled scanner: bytes of a prompt to words.
 
-A prompt is read once (`scan`): each word becomes a 64-bit hash and a kind. What follows works on words. The rules are
-stated in `docs/sketches.md` and written a second time, slowly, in `tests/sketches/reference.py`.
+A prompt is read once; each word becomes a 64-bit hash and a kind. The rules are stated in `docs/sketches.md` and written
+a second time, slowly, in `tests/sketches/reference.py`. Types are left to numba: U is an unsigned 64-bit integer.
 
-NOTE: every compiled function that another one calls stands in this file: numba's disk cache watches no other.
+NOTE: a compiled function calls only those of its own file, because numba's disk cache watches no other; `mix` is the
+exception, for it is published and never changes.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from stillwatch.sketches.alphabet import (
     ABOVE_TABLE_IGNORED,
@@ -21,42 +23,27 @@ from stillwatch.sketches.alphabet import (
     UPPER_FLAG,
     CharClass,
 )
-from stillwatch.sketches.compiled import compiled
-from stillwatch.sketches.hashing import FNV_OFFSET, FNV_PRIME, MIX_1, MIX_2
+from stillwatch.sketches.compiled import compiled, inlined
+from stillwatch.sketches.hashing import FNV_OFFSET, FNV_PRIME, U, mix
+from stillwatch.sketches.kinds import BIGRAM_LENGTH, CODE, HAS_UPPER, ID, KIND_MASK, LENGTH_SHIFT, LONGEST, NUMBER, PATH, PLAIN, QUOTED
 
-U = np.uint64
 LETTER, DIGIT, IGNORED = int(CharClass.LETTER), int(CharClass.DIGIT), int(CharClass.IGNORED)
 SEPARATOR, SPACE = int(CharClass.SEPARATOR), int(CharClass.SPACE)
 SPECIAL, UNSPACED = int(CharClass.SPECIAL), int(CharClass.UNSPACED)
 START = U(FNV_OFFSET)
 PRIME = U(FNV_PRIME)
-GRAM = U(0x9E3779B97F4A7C15)  # base of the rolling hash of words: 2^64 / golden ratio, odd
-GRAM_5 = U(pow(0x9E3779B97F4A7C15, 5, 1 << 64))
-N_GRAM = 5
+DIGIT_FLAG = DIGIT << CLASS_SHIFT  # LETTER is class 0, so this bit of a word's joint entries says that it has a digit
 
-# Kind of a word: low three bits; bit 3: has an upper-case letter; bits 4 to 7: length up to 15.
-PLAIN, NUMBER, ID, PATH, QUOTED, CODE = range(6)
-KIND_MASK = 7
-HAS_UPPER = 8
-LENGTH_SHIFT = 4
-LONGEST = 15
+FIRST_WIDE = 128  # bytes from here on belong to characters of several bytes
+CODE_MARKS = (123, 125, 59, 61)  # { } ; =
+UNDERSCORE, FIRST_LOWER, LAST_LOWER = 95, 97, 122
+BACKTICK, NEWLINE, SLASH, DOT, COLON, AT, HYPHEN, BACKSLASH, LESS = 96, 10, 47, 46, 58, 64, 45, 92, 60
 
 # Places of the scanner's state.
 N_WORDS, QUOTE, QUOTE_START, CHUNK_START, CHUNK_HINTS, IN_CODE, JOINED, N_FENCES, N_CODE_MARKS = range(9)
 STATE_SIZE = 9
+UPPER_SHIFT = 18  # moves UPPER_FLAG to HAS_UPPER
 HINT_PATH, HINT_SLASH, HINT_DOT = 1, 2, 4
-DIGIT_FLAG = DIGIT << CLASS_SHIFT  # LETTER is class 0, so this bit of a word's joint entries says that it has a digit
-QUOTE_LAST = 8  # specials up to here are families of quotes, above they are code points
-BACKTICK, NEWLINE, SLASH, DOT, COLON, AT, HYPHEN, BACKSLASH, LESS = 96, 10, 47, 46, 58, 64, 45, 92, 60
-BIGRAM_LENGTH = 6  # a bigram of unspaced characters weighs as a word of six letters
-
-
-@compiled
-def mix(state):
-    """Final mix of MurmurHash3."""
-    state = (state ^ (state >> U(33))) * U(MIX_1)
-    state = (state ^ (state >> U(33))) * U(MIX_2)
-    return state ^ (state >> U(33))
 
 
 @compiled
@@ -96,7 +83,7 @@ def look(content, i, stop, alphabet):
 
 @compiled
 def push(words, kinds, state, value, kind, length):
-    """Append a word."""
+    """Append a word; inside a code fence every word is code."""
     n = state[N_WORDS]
     words[n] = mix(value)
     if state[IN_CODE]:
@@ -105,31 +92,38 @@ def push(words, kinds, state, value, kind, length):
     state[N_WORDS] = n + 1
 
 
-@compiled
+@inlined
 def end_word(words, kinds, state, value, length, seen):
-    """Append the word that has just ended and say what it is: plain, number or id.
-
-    `seen` is the OR of its entries. A part of a hyphenated hexadecimal id that happens to hold letters only is an id.
-    """
+    """Append the word that has just ended; `seen` is the OR of the entries of its characters."""
+    n = state[N_WORDS]
+    words[n] = mix(value)
     kind = PLAIN
-    if seen & DIGIT_FLAG:
+    if state[IN_CODE]:
+        kind = CODE
+    elif seen & DIGIT_FLAG:
         kind = ID if seen & LETTER_FLAG else NUMBER
-    elif state[JOINED] == state[N_WORDS] and seen & BEYOND_HEX_FLAG == 0 and (length in (4, 8, 12)):
-        before = kinds[state[N_WORDS] - 1] & KIND_MASK
-        kind = ID if before in (NUMBER, ID) else PLAIN
-    if seen & UPPER_FLAG:
-        kind |= HAS_UPPER
-    push(words, kinds, state, value, kind, length)
+    elif state[JOINED] == n and n > 0 and seen & BEYOND_HEX_FLAG == 0 and (length == 4 or length == 8 or length == 12):
+        # a part of a hyphenated hexadecimal id that happens to hold letters only
+        before = kinds[n - 1] & KIND_MASK
+        kind = ID if before == NUMBER or before == ID else PLAIN
+    kinds[n] = kind | (seen & UPPER_FLAG) >> UPPER_SHIFT | min(length, LONGEST) << LENGTH_SHIFT
+    state[N_WORDS] = n + 1
 
 
 @compiled
+def mark_path(kinds, state):
+    """Make the words since the last space a path; code stays code."""
+    for word in range(state[CHUNK_START], state[N_WORDS]):
+        if kinds[word] & KIND_MASK != CODE:
+            kinds[word] = kinds[word] & ~KIND_MASK | PATH
+
+
+@inlined
 def end_chunk(kinds, state):
     """End the run of characters between two spaces; its words are a path if it had the marks of one."""
     hints = state[CHUNK_HINTS]
     if hints & HINT_PATH or hints == HINT_SLASH | HINT_DOT:
-        for word in range(state[CHUNK_START], state[N_WORDS]):
-            if kinds[word] & KIND_MASK != CODE:
-                kinds[word] = kinds[word] & ~KIND_MASK | PATH
+        mark_path(kinds, state)
     state[CHUNK_START] = state[N_WORDS]
     state[CHUNK_HINTS] = 0
 
@@ -183,30 +177,38 @@ def path_hint(content, i, start, stop, alphabet, mark, after_word, is_first):
 
 
 @compiled
+def is_idle(mark, following, after_word, quote):
+    """Whether a special mark surely changes nothing, told from the byte after it and the family of the open quote."""
+    if mark == DOT:
+        is_letter = following >= FIRST_WIDE or following == UNDERSCORE or FIRST_LOWER <= following | 32 <= LAST_LOWER
+        return not (after_word and is_letter)
+    if mark == COLON:
+        return following not in (SLASH, BACKSLASH)
+    return mark < QUOTE_CODE and after_word and mark != quote
+
+
+@compiled
+def open_fence(kinds, state):
+    """Begin or end a fenced block of code."""
+    end_chunk(kinds, state)
+    state[IN_CODE] = 1 - state[IN_CODE]
+    state[N_FENCES] += 1
+    state[QUOTE] = 0
+
+
+@compiled
 def read_special(content, i, width, start, stop, alphabet, kinds, state, mark, after_word):
     """Act on a special mark; the position after it."""
     if mark == QUOTE_CODE and i + 2 < stop and content[i + 1] == BACKTICK and content[i + 2] == BACKTICK:
-        end_chunk(kinds, state)
-        state[IN_CODE] = 1 - state[IN_CODE]
-        state[N_FENCES] += 1
-        state[QUOTE] = 0
+        open_fence(kinds, state)
         return i + 3
-    if mark == NEWLINE:
-        end_chunk(kinds, state)
-        if state[QUOTE] and is_blank_line(content, i + 1, stop):
-            state[QUOTE] = 0
-    elif state[IN_CODE]:
-        pass
-    elif mark <= QUOTE_LAST:
+    if state[IN_CODE]:
+        return i + width
+    if mark <= QUOTE_CODE:
         toggle_quote(kinds, state, mark, after_word, is_word_byte(content, i + width, stop, alphabet))
-    elif mark == HYPHEN:
-        if after_word and is_word_byte(content, i + 1, stop, alphabet):
-            state[JOINED] = state[N_WORDS]
-    elif mark in (SLASH, DOT, COLON, AT):
+    else:
         is_first = state[CHUNK_START] == state[N_WORDS]
         state[CHUNK_HINTS] |= path_hint(content, i, start, stop, alphabet, mark, after_word, is_first)
-    else:
-        state[N_CODE_MARKS] += 1
     return i + width
 
 
@@ -241,17 +243,7 @@ def scan(content, start, stop, alphabet, words, kinds, state):
     value, length, seen, i = START, 0, 0, start
     while i < stop:
         entry, width = np.int64(alphabet[content[i]]), 1
-        while content[i] < 128 and entry >> CLASS_SHIFT <= DIGIT:
-            value = (value ^ U(entry & 127)) * PRIME
-            seen |= entry
-            length += 1
-            i += 1
-            if i == stop:
-                break
-            entry = np.int64(alphabet[content[i]])
-        if i == stop:
-            break
-        if content[i] >= 128:
+        if content[i] >= FIRST_WIDE:
             entry, width = look(content, i, stop, alphabet)
         group = entry >> CLASS_SHIFT
         if group <= DIGIT:
@@ -267,15 +259,54 @@ def scan(content, start, stop, alphabet, words, kinds, state):
         if after_word:
             end_word(words, kinds, state, value, length, seen)
             value, length, seen = START, 0, 0
+        mark = entry & FOLD_MASK
         if group == SPACE:
             end_chunk(kinds, state)
-            i += width
-        elif group == SPECIAL:
-            i = read_special(content, i, width, start, stop, alphabet, kinds, state, entry & FOLD_MASK, after_word)
+            if mark == NEWLINE and state[QUOTE] and is_blank_line(content, i + 1, stop):
+                state[QUOTE] = 0
         elif group == UNSPACED:
             i = read_unspaced(content, i, stop, alphabet, words, kinds, state)
-        else:
-            i += width
+            continue
+        elif group == SPECIAL:
+            following = content[i + width] if i + width < stop else 0
+            if mark == HYPHEN:
+                state[JOINED] = state[N_WORDS]
+            elif mark in CODE_MARKS:
+                state[N_CODE_MARKS] += 1
+            elif not is_idle(mark, following, after_word, state[QUOTE]):
+                i = read_special(content, i, width, start, stop, alphabet, kinds, state, mark, after_word)
+                continue
+        i += width
     if length:
         end_word(words, kinds, state, value, length, seen)
     end_chunk(kinds, state)
+
+
+@compiled
+def read_words(content, start, stop, alphabet, words, kinds, state):
+    """Scan a text; a text without any word has one: the whole of it. Returns how many words."""
+    scan(content, start, stop, alphabet, words, kinds, state)
+    if state[N_WORDS] == 0 and stop > start:
+        value = START
+        for i in range(start, stop):
+            value = (value ^ U(content[i])) * PRIME
+        push(words, kinds, state, value, PLAIN, 0)
+    return state[N_WORDS]
+
+
+@compiled
+def scan_rows(content, starts, stops, alphabet, words, kinds, ends, marks):
+    """Scan many texts one after the other: text `row` has the words before `ends[row]` and after the row before it.
+
+    `marks` (n_rows, 3) takes the numbers of characters, of code fences and of code punctuation.
+    """
+    state = np.zeros(STATE_SIZE, dtype=np.int64)
+    end = 0
+    for row in range(starts.size):
+        start, stop = starts[row], stops[row]
+        end += read_words(content, start, stop, alphabet, words[end:], kinds[end:], state)
+        ends[row] = end
+        n_characters = 0
+        for i in range(start, stop):
+            n_characters += content[i] & 0xC0 != 0x80
+        marks[row, 0], marks[row, 1], marks[row, 2] = n_characters, state[N_FENCES], state[N_CODE_MARKS]

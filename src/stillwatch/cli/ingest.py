@@ -1,0 +1,87 @@
+"""`ingest`: telemetry, accounts and account events in."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from stillwatch.cli.context import current
+from stillwatch.cli.output import Format, Row, show_table, write_json
+from stillwatch.cli.progress import bar
+from stillwatch.errors import RejectedInputError, UsageError
+
+if TYPE_CHECKING:
+    from stillwatch.ingest import BatchReport
+
+COLUMNS = ("source", "uri", "records_in", "rows_out", "duplicates", "rejected")
+
+
+def ingest(
+    paths: list[str],
+    *,
+    source: str = "canonical",
+    mapping: Path | None = None,
+    max_rejected: float = 0.05,
+    format: Annotated[Format, Parameter(name=["--format"])] = "table",
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+) -> None:
+    """Read telemetry files or folders. Reading a file twice changes nothing; bad records go to quarantine.
+
+    Examples:
+        stillwatch ingest logs/ --source litellm
+        stillwatch ingest spans.pb --source otlp --format json
+        stillwatch ingest accounts accounts.csv
+        stillwatch ingest account-events events.jsonl
+
+    Parameters
+    ----------
+    paths
+        Files or folders; or the word `accounts` or `account-events`, then files.
+    source
+        canonical, litellm, otlp, envoy, or mapped with --mapping.
+    mapping
+        Mapping file of source `mapped`.
+    max_rejected
+        Exit code 4 when a larger share of the records was rejected.
+    """
+    kind, files = (paths[0], paths[1:]) if paths[0] in {"accounts", "account-events"} else ("telemetry", paths)
+    if not files:
+        raise UsageError(f"no files named: stillwatch ingest {kind} PATH...")
+    with current().open() as watch, bar("bytes") as progress:
+        if kind == "accounts":
+            reports = watch.ingest_accounts(files)
+        elif kind == "account-events":
+            reports = watch.ingest_account_events(files)
+        else:
+            reports = watch.ingest(
+                files, source=source, mapping=mapping,
+                progress=lambda seen: progress("ingest", seen.bytes_done, seen.bytes_total),
+            )  # fmt: skip
+    _print(reports, format, output)
+    _check(reports, max_rejected)
+
+
+def _print(reports: list["BatchReport"], format: Format, output: Path | None) -> None:
+    rows: list[Row] = [_row(report) for report in reports]
+    if format == "table":
+        show_table(rows, COLUMNS, output=output)
+    else:
+        write_json(rows, output)
+
+
+def _row(report: "BatchReport") -> Row:
+    row: Row = dataclasses.asdict(report)
+    row["field_coverage"] = json.loads(str(row["field_coverage"]))
+    return row
+
+
+def _check(reports: list["BatchReport"], max_rejected: float) -> None:
+    n = sum(report.records_in for report in reports)
+    rejected = sum(report.rejected for report in reports)
+    if n and rejected > max_rejected * n:
+        raise RejectedInputError(
+            f"{rejected:,} of {n:,} records were rejected; the good ones are stored. "
+            "Look at the reasons in ingest_rejects, or raise --max-rejected"
+        )

@@ -1,0 +1,34 @@
+"""Findings in sentences."""
+
+from collections.abc import Mapping
+
+CALIBRATION_SAYS = {
+    "shipped": "the shipped calibration (simulated honest traffic and look-alikes)",
+    "fitted": "a calibration fitted to this deployment",
+}
+
+
+def sentences(campaign: Mapping[str, object]) -> list[str]:
+    """A campaign's verdict, evidence, counter-evidence and certainty, one sentence each."""
+    from stillwatch.signals import catalog
+
+    known = {signal.name: signal for signal in catalog()}
+    lines = [
+        f"{campaign['n_accounts']:,} accounts, {campaign['n_exchanges']:,} flagged exchanges; tier {campaign['tier']}.",
+    ]
+    names, p_values = campaign["signals"], campaign["signal_p_values"]
+    assert isinstance(names, list)
+    assert isinstance(p_values, list)
+    for name, p_value in zip(names, p_values, strict=True):
+        signal = known.get(name)
+        meaning = f": {signal.high_means} An innocent cause would be: {signal.innocent_cause}" if signal else "."
+        lines.append(f"{name} (p {p_value:.2g} among honest groups){meaning}")
+    lines.append(
+        f"Nearest honest look-alike: {campaign['nearest_lookalike']}; the score {campaign['score']:.1f} is "
+        f"{campaign['margin']:+.1f} from that class's 99 % point."
+    )
+    lines.append(
+        f"Of all people at this score or above, an estimated {campaign['q_value']:.2%} are honest; "
+        f"calibrated by {CALIBRATION_SAYS[str(campaign['calibration'])]}."
+    )
+    return lines

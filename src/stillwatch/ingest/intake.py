@@ -1,0 +1,249 @@
+"""One file after another through the door: read, admit, commit, report."""
+
+import logging
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import pyarrow as pa
+
+from stillwatch.errors import SourceError
+from stillwatch.ingest.batches import BatchReport, Tally, batch_id, batch_row, reject_rows
+from stillwatch.ingest.pseudonyms import Pseudonymiser, Sightings
+from stillwatch.ingest.settings import Settings
+from stillwatch.ingest.streams import InputFile, OpenFile, find_files, inspect_file, open_file
+from stillwatch.model.table import Table
+from stillwatch.model.tables import INGEST_BATCHES, INGEST_REJECTS
+from stillwatch.sources.base import Parsed, Reject
+from stillwatch.store.keys import Keys
+from stillwatch.store.lake import Lake, Snapshot, Writer
+from stillwatch.store.vault import Vault
+
+TRUNCATED = "truncated_stream"
+UNREADABLE = "unreadable_file"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far ingest is: bytes on disk of all files, records read, rows kept, and the file being read."""
+
+    uri: str
+    bytes_done: int
+    bytes_total: int
+    records_in: int
+    rows_out: int
+
+
+ProgressCallback = Callable[[Progress], None]
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every row of one file is stamped with."""
+
+    ingest_batch_id: str
+    ingested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """One chunk behind the door: `rows` of the main table, those of others, and what was left out."""
+
+    rows: pa.RecordBatch
+    beside: tuple[tuple[Table, pa.RecordBatch], ...]
+    n_duplicates: int
+    rejects: tuple[Reject, ...]
+
+
+class Intake(Protocol):
+    """One kind of file that can be ingested."""
+
+    @property
+    def name(self) -> str:
+        """The source that `ingest_batches` names."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The version of its mapping."""
+        ...
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """File name endings that a folder is searched for."""
+        ...
+
+    @property
+    def table(self) -> Table:
+        """The table of its main rows."""
+        ...
+
+    def parse(self, stream: BinaryIO, *, uri: str) -> Iterator[Parsed]:
+        """The chunks of one file; see `Source.parse`."""
+        ...
+
+    def admit(self, raw: pa.RecordBatch, stamp: Stamp) -> Admitted:
+        """What may be stored of one chunk."""
+        ...
+
+    def committed(self, snapshot: Snapshot) -> None:
+        """All that was admitted so far is in `snapshot`."""
+        ...
+
+
+class Registrar:
+    """What the files of one call share: the lake's writer, the pseudonyms, and the vault when there is one."""
+
+    def __init__(self, lake: Lake, writer: Writer, *, keys: Keys, vault: Vault | None, settings: Settings) -> None:
+        self.writer = writer
+        self.settings = settings
+        self.snapshot = lake.snapshot()
+        self._lake = lake
+        self._vault = vault
+        self._sightings = None if vault is None else Sightings(frozenset(settings.sealed_classes))
+        self.names = Pseudonymiser(keys.pseudonym_key, sightings=self._sightings)
+
+    def commit(self, sealed_at: datetime) -> Snapshot:
+        """Seal what was sighted, then make the rows count: a row's raw identity is in the vault before the row."""
+        if self._vault is not None and self._sightings is not None:
+            for identity_class, values in self._sightings.take().items():
+                self._vault.seal(
+                    identity_class,
+                    pa.array(values.keys(), pa.int64()),
+                    pa.array(values.values(), pa.string()),
+                    expires_at=sealed_at + self.settings.sealed_age,
+                )
+        self.writer.commit()
+        self.snapshot = self._lake.snapshot()
+        return self.snapshot
+
+
+def ingest_files(
+    paths: Sequence[Path],
+    intake: Intake,
+    *,
+    registrar: Registrar,
+    clock: Clock,
+    progress: ProgressCallback | None = None,
+) -> list[BatchReport]:
+    """One report for each file of `paths`, committed with its rows; folders are searched recursively."""
+    files = find_files(paths, intake.suffixes)
+    meter = _Meter(sum(file.stat().st_size for file in files), progress)
+    reports = []
+    for path in files:
+        report = _ingest_file(path, intake, registrar, clock, meter)
+        meter.finish_file(report)
+        reports.append(report)
+    return reports
+
+
+class _Meter:
+    """Adds up progress over files and tells the callback."""
+
+    def __init__(self, bytes_total: int, callback: ProgressCallback | None) -> None:
+        self._total = bytes_total
+        self._callback = callback
+        self._bytes = self._records = self._rows = 0
+
+    def tell(self, uri: str, bytes_read: int, tally: Tally) -> None:
+        if self._callback is not None:
+            done = min(self._total, self._bytes + bytes_read)
+            records, rows = self._records + tally.records_in, self._rows + tally.rows_out
+            self._callback(Progress(uri, done, self._total, records, rows))
+
+    def finish_file(self, report: BatchReport) -> None:
+        self._records += report.records_in
+        self._rows += report.rows_out
+        self._bytes += Path(report.uri).stat().st_size
+        self.tell(report.uri, 0, Tally())
+
+
+def _ingest_file(path: Path, intake: Intake, registrar: Registrar, clock: Clock, meter: _Meter) -> BatchReport:
+    started_at = clock()
+    file = inspect_file(path)
+    stamp = Stamp(batch_id(intake.name, str(path), file.digest, started_at), started_at)
+    tally = Tally()
+    opened = open_file(file)
+    try:
+        n_at_commit = 0
+        for parsed in _chunks(intake, opened, str(path)):
+            _take(parsed, intake, registrar, stamp, tally)
+            meter.tell(str(path), min(opened.counted.n_read, file.n_bytes), tally)
+            if tally.records_in - n_at_commit >= registrar.settings.records_per_commit:
+                intake.committed(registrar.commit(started_at))
+                n_at_commit = tally.records_in
+    finally:
+        opened.close()
+    report = _report(file, intake, stamp, tally, clock())
+    registrar.writer.append(INGEST_BATCHES, batch_row(report))
+    intake.committed(registrar.commit(started_at))
+    return report
+
+
+def _chunks(intake: Intake, opened: OpenFile, uri: str) -> Iterator[Parsed]:
+    """The chunks of a file; one that is not of its format, or breaks unseen by its source, is a reject."""
+    line_no = 0
+    reasons: Counter[str] = Counter()
+    broken = None
+    try:
+        for parsed in intake.parse(opened.stream, uri=uri):
+            line_no = max(line_no, _last_line(parsed))
+            reasons.update(reject.reason for reject in parsed.rejects)
+            yield parsed
+    except SourceError as error:
+        _log.warning("%s", error)
+        broken = Reject(line_no + 1, UNREADABLE, str(error), 0, "")
+    except (EOFError, zlib.error) as error:
+        broken = Reject(line_no + 1, TRUNCATED, type(error).__name__, 0, "")
+    if broken is None and opened.is_truncated and not reasons[TRUNCATED]:
+        broken = Reject(line_no + 1, TRUNCATED, "the compressed stream is damaged", 0, "")
+    if broken is not None:
+        yield Parsed(rows=pa.RecordBatch.from_pylist([], schema=pa.schema([])), rejects=(broken,))
+
+
+def _last_line(parsed: Parsed) -> int:
+    lines = [reject.line_no for reject in parsed.rejects]
+    if parsed.rows.num_rows:
+        lines.append(parsed.rows["line_no"][-1].as_py())
+    return max(lines, default=0)
+
+
+def _take(parsed: Parsed, intake: Intake, registrar: Registrar, stamp: Stamp, tally: Tally) -> None:
+    rejects = parsed.rejects
+    if parsed.rows.num_rows:
+        admitted = intake.admit(parsed.rows, stamp)
+        rejects += admitted.rejects
+        tally.duplicates += admitted.n_duplicates
+        tally.add_columns(admitted.rows)
+        for table, rows in ((intake.table, admitted.rows), *admitted.beside):
+            if rows.num_rows:
+                registrar.writer.append(table, rows)
+    tally.rejected += len(rejects)
+    tally.fields.update(parsed.field_counts)
+    if rejects:
+        registrar.writer.append(INGEST_REJECTS, reject_rows(stamp.ingest_batch_id, rejects))
+
+
+def _report(file: InputFile, intake: Intake, stamp: Stamp, tally: Tally, finished_at: datetime) -> BatchReport:
+    return BatchReport(
+        ingest_batch_id=stamp.ingest_batch_id,
+        source=intake.name,
+        uri=str(file.path),
+        digest=file.digest,
+        source_version=intake.version,
+        started_at=stamp.ingested_at,
+        finished_at=finished_at,
+        records_in=tally.records_in,
+        rows_out=tally.rows_out,
+        duplicates=tally.duplicates,
+        rejected=tally.rejected,
+        field_coverage=tally.coverage(),
+        n_without_account=tally.n_without_account,
+    )

@@ -1,0 +1,298 @@
+"""One opened workspace, for notebooks and for the command line: the same calls, the same numbers."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stillwatch import pipeline, scoring, sources
+from stillwatch.config import Config, load_config
+from stillwatch.engines import Engine, open_engine
+from stillwatch.errors import UsageError
+from stillwatch.ingest import BatchReport, ingest_account_events, ingest_accounts, ingest_paths
+from stillwatch.ingest import Progress as IngestProgress
+from stillwatch.model.stage import Run
+from stillwatch.model.table import Table
+from stillwatch.model.tables import (
+    ACCOUNT_DAYS,
+    ACCOUNT_FINDINGS,
+    CALIBRATIONS,
+    CAMPAIGN_MEMBERS,
+    CAMPAIGNS,
+    DETECTION_RUNS,
+    INGEST_BATCHES,
+)
+from stillwatch.model.window import Window
+from stillwatch.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A result: columns in Arrow, handed out as what the caller works with."""
+
+    table: pa.Table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return self.table
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The rows as a pandas frame."""
+        return self.table.to_pandas()
+
+    def to_polars(self) -> "pl.DataFrame":
+        """The rows as a polars frame (needs the `notebook` extra)."""
+        import polars
+
+        frame = polars.from_arrow(self.table)
+        return frame if isinstance(frame, polars.DataFrame) else frame.to_frame()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything that stands against, and for, one account: its finding, its campaign and the slices behind both."""
+
+    account_id: str
+    finding: dict[str, object] | None
+    campaign: dict[str, object] | None
+    slices: list[dict[str, object]] = field(default_factory=list)
+
+
+class Stillwatch:
+    """An opened workspace. Use it as a context manager, or call `close`.
+
+    `clock` dates what is written; it is an argument so that runs can be repeated to the byte.
+    """
+
+    def __init__(self, workspace: Workspace, config: Config, *, clock: Callable[[], datetime] = now) -> None:
+        self.workspace = workspace
+        self.config = config
+        self._clock = clock
+
+    @classmethod
+    def open(cls, path: str | Path, *, config: Config | None = None, clock: Callable[[], datetime] = now) -> Self:
+        """The workspace at `path`; `config` None reads the settings files and the environment.
+
+        Raises:
+            ConfigError: there is no workspace, or a setting is wrong.
+        """
+        return cls(Workspace.open(Path(path)), config or load_config().config, clock=clock)
+
+    def close(self) -> None:
+        """Close the state database."""
+        self.workspace.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- telemetry in -------------------------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        source: str = "canonical",
+        mapping: Path | None = None,
+        progress: Callable[[IngestProgress], None] | None = None,
+    ) -> list[BatchReport]:
+        """Read telemetry files or folders; one report for each file. Reading a file again changes nothing.
+
+        Raises:
+            UsageError: the source does not exist, or `mapped` came without a mapping file.
+        """
+        chosen = _source(source, mapping)
+        return ingest_paths(
+            [Path(path) for path in paths], chosen, lake=self.workspace.lake, keys=self.workspace.keys,
+            vault=self.workspace.vault, settings=self.config.ingest, clock=self._clock, progress=progress,
+        )  # fmt: skip
+
+    def ingest_accounts(self, paths: Sequence[str | Path]) -> list[BatchReport]:
+        """Read account snapshots (CSV, JSONL or Parquet)."""
+        return ingest_accounts(
+            [Path(path) for path in paths], lake=self.workspace.lake, keys=self.workspace.keys,
+            vault=self.workspace.vault, settings=self.config.ingest, clock=self._clock,
+        )  # fmt: skip
+
+    def ingest_account_events(self, paths: Sequence[str | Path]) -> list[BatchReport]:
+        """Read account events (CSV, JSONL or Parquet)."""
+        return ingest_account_events(
+            [Path(path) for path in paths], lake=self.workspace.lake, keys=self.workspace.keys,
+            vault=self.workspace.vault,
+            settings=self.config.ingest, clock=self._clock,
+        )  # fmt: skip
+
+    def batches(self) -> Rows:
+        """Every ingest batch, oldest first."""
+        return Rows(self._read(INGEST_BATCHES).sort_by("started_at"))
+
+    # -- findings out -------------------------------------------------------------------------------------------------
+
+    def detect(
+        self,
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        progress: pipeline.Progress = pipeline.silent,
+    ) -> pipeline.Outcome:
+        """Run every stage and store what was found. `as_of` None looks at all traffic; nothing from `as_of` on is seen.
+
+        Raises:
+            UsageError: no traffic was ingested for the window.
+        """
+        with self._engine() as engine:
+            return pipeline.detect(
+                self.workspace.lake, self.workspace.state.judgements(as_of), pipeline.Question(as_of, known_at),
+                engine=engine, config=self.config, progress=progress,
+            )  # fmt: skip
+
+    def calibrate(self, *, progress: pipeline.Progress = pipeline.silent) -> scoring.Refit:
+        """Fit the shipped calibration to this deployment's own history and use it from now on.
+
+        The history may hide campaigns, so it only re-weights sizes and kinds of groups; groups of accounts that a
+        person judged honest join the honest reference.
+        """
+        with self._engine() as engine:
+            return pipeline.calibrate(
+                self.workspace.lake, self.workspace.state.judgements(None), engine=engine, config=self.config,
+                progress=progress,
+            )  # fmt: skip
+
+    def runs(self) -> Rows:
+        """Every stored detection run, latest `as_of` last."""
+        return Rows(self._read(DETECTION_RUNS).sort_by([("as_of", "ascending"), ("run_id", "ascending")]))
+
+    def campaigns(self, run_id: str | None = None) -> Rows:
+        """The campaigns of a run (None: the latest), best score first."""
+        run = self._run(run_id)
+        return Rows(
+            self._read(CAMPAIGNS, [run["run_id"]]).sort_by([("score", "descending"), ("campaign_id", "ascending")])
+        )
+
+    def members(self, campaign_id: str, run_id: str | None = None) -> Rows:
+        """The slices that are the evidence of one campaign, by account."""
+        run = self._run(run_id)
+        rows = self._read(CAMPAIGN_MEMBERS, [run["run_id"]])
+        return Rows(rows.filter(pc.equal(rows["campaign_id"], campaign_id)))
+
+    def accounts(self, run_id: str | None = None) -> Rows:
+        """Every account seen in a run's window with its tier; flagged ones first.
+
+        Columns `account_id, tier, campaign_id, score, p_value, q_value, first_flagged_at, reasons, queue, n_exchanges,
+        n_flagged_exchanges`; the last five are null or empty where nothing was found.
+        """
+        run = self._run(run_id)
+        findings = self._read(ACCOUNT_FINDINGS, [run["run_id"]]).drop_columns(["run_id", "n_exchanges"])
+        with self._engine() as engine:
+            tables = pipeline.window_tables(
+                self.workspace.lake.snapshot(), _as_run(run), engine=engine, config=self.config
+            )
+            days = tables[ACCOUNT_DAYS.name]
+            seen = engine.to_arrow(days.group_by("account_id").agg(n_exchanges=days.n.sum()))
+        found = findings.take(pc.index_in(seen["account_id"], value_set=findings["account_id"].combine_chunks()))
+        joined = found.set_column(0, "account_id", seen["account_id"]).append_column("n_exchanges", seen["n_exchanges"])
+        tier = joined.column_names.index("tier")
+        joined = joined.set_column(tier, "tier", pc.fill_null(joined["tier"], "none"))
+        joined = joined.append_column("has_finding", pc.is_valid(joined["campaign_id"]))
+        ordered = joined.sort_by([("has_finding", "descending"), ("score", "descending"), ("account_id", "ascending")])
+        return Rows(ordered.select(ACCOUNT_COLUMNS))
+
+    def explain(self, account_id: str, run_id: str | None = None) -> Explanation:
+        """Why an account was flagged, or that it was not."""
+        run = self._run(run_id)
+        findings = self._read(ACCOUNT_FINDINGS, [run["run_id"]])
+        mine = findings.filter(pc.equal(findings["account_id"], account_id)).to_pylist()
+        if not mine:
+            return Explanation(account_id, None, None)
+        campaign_id = mine[0]["campaign_id"]
+        campaigns = [
+            row for row in self.campaigns(run["run_id"]).table.to_pylist() if row["campaign_id"] == campaign_id
+        ]
+        members = self.members(campaign_id, run["run_id"]).table
+        slices = members.filter(pc.equal(members["account_id"], account_id)).to_pylist()
+        return Explanation(account_id, mine[0], campaigns[0] if campaigns else None, slices)
+
+    def judge(self, subject_id: str, verdict: str, *, author: str, note: str) -> str:
+        """Record what a person thinks of a campaign (`c-...`) or an account; returns the judgement's id."""
+        kind = "campaign" if subject_id in self._known_campaigns() else "account"
+        return self.workspace.state.record_judgement(
+            subject_kind=kind, subject_id=subject_id, verdict=verdict, author=author, note=note, judged_at=self._clock()
+        )
+
+    def calibration(self) -> dict[str, object]:
+        """The calibration that the next run uses: id, kind and date."""
+        chosen = scoring.calibrations(self._read(CALIBRATIONS), None)
+        return dict(chosen.select(["calibration_id", "kind", "created_at"]).to_pylist()[0])
+
+    # -- plumbing -----------------------------------------------------------------------------------------------------
+
+    def _known_campaigns(self) -> set[str]:
+        return set(self._read(CAMPAIGNS)["campaign_id"].to_pylist())
+
+    def _run(self, run_id: str | None) -> dict[str, object]:
+        runs = self.runs().table.to_pylist()
+        chosen = [run for run in runs if run_id in (None, run["run_id"])]
+        if not chosen:
+            wanted = "no detection run is stored" if run_id is None else f"there is no detection run {run_id!r}"
+            raise UsageError(f"{wanted}: run `stillwatch detect` first")
+        return dict(chosen[-1])
+
+    def _read(self, table: Table, partitions: Sequence[object] | None = None) -> pa.Table:
+        chosen = None if partitions is None else [str(name) for name in partitions]
+        files = self.workspace.lake.snapshot().files(table, chosen)
+        parts = [pq.read_table(file, schema=table.schema, partitioning=None) for file in files]
+        return pa.concat_tables(parts) if parts else table.empty()
+
+    def _engine(self) -> AbstractContextManager[Engine]:
+        return closing(open_engine(self.config.detect.engine, self.config.engines))
+
+
+ACCOUNT_COLUMNS = [
+    "account_id", "tier", "campaign_id", "score", "p_value", "q_value", "first_flagged_at", "reasons", "queue",
+    "n_exchanges", "n_flagged_exchanges",
+]  # fmt: skip
+
+
+def _source(name: str, mapping: Path | None) -> sources.Source:
+    if name != "mapped":
+        return sources.source(name)
+    if mapping is None:
+        raise UsageError("source `mapped` needs --mapping FILE; docs/mapping.md describes the file")
+    from stillwatch.sources import mapped
+
+    return mapped.load(mapping)
+
+
+def _as_run(row: dict[str, object]) -> Run:
+    start, end, known_at = row["window_start"], row["as_of"], row["known_at"]
+    assert isinstance(start, datetime)
+    assert isinstance(end, datetime)
+    return Run(
+        run_id=str(row["run_id"]),
+        window=Window(start.astimezone(UTC), end.astimezone(UTC)),
+        by=str(row["by"]),
+        known_at=known_at.astimezone(UTC) if isinstance(known_at, datetime) else None,
+    )

@@ -1,0 +1,67 @@
+"""The signals stage: every signal of every judged group, in one table."""
+
+from typing import TYPE_CHECKING
+
+import ibis
+
+from stillwatch.engines import Engine
+from stillwatch.errors import ConfigError
+from stillwatch.model.signal import Signal
+from stillwatch.model.stage import Run, Tables
+from stillwatch.model.tables import GROUP_MEMBERS, GROUP_SIGNALS, GROUPS, SLICE_BINS, SLICES
+from stillwatch.signals import sums
+from stillwatch.signals.catalog import catalog
+from stillwatch.signals.settings import Settings
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+READS = (SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS)
+WRITES = (GROUP_SIGNALS,)
+
+
+def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tables:  # noqa: ARG001 - shape of a stage
+    """`group_signals`: one row for each judged group and each signal that has evidence on it.
+
+    Raises:
+        ConfigError: `settings.exclude` names a signal that does not exist.
+    """
+    found = {signal.name: signal for signal in catalog()}
+    unknown = sorted(set(settings.exclude) - set(found))
+    if unknown:
+        raise ConfigError(f"signals.exclude names {unknown}: known signals are {sorted(found)}")
+    chosen = [signal for name, signal in found.items() if name not in settings.exclude]
+    rows = _shared(tables, [_rows(signal, tables) for signal in chosen], engine)
+    result = ibis.union(*rows) if rows else engine.from_arrow(GROUP_SIGNALS, GROUP_SIGNALS.empty())
+    return {"group_signals": engine.materialize(result)}
+
+
+def _rows(signal: Signal, tables: Tables) -> "ir.Table":
+    computed = signal.compute({table.name: tables[table.name] for table in signal.reads})
+    return computed.select(
+        group_id=computed.group_id,
+        signal=ibis.literal(signal.name),
+        value=_finite(computed.value),
+        conservative_value=_finite(computed.conservative_value),
+        n=computed.n.cast("int64"),
+    )
+
+
+def _finite(value: "ir.FloatingValue") -> "ir.FloatingValue":
+    """`value` as a float, null in place of NaN and infinity, which engines treat differently."""
+    real = value.cast("float64")
+    return (real.isnan() | real.isinf()).ifelse(ibis.null("float64"), real)
+
+
+def _shared(tables: Tables, expressions: list["ir.Table"], engine: Engine) -> list["ir.Table"]:
+    """`expressions` with the sums that signals have in common evaluated once.
+
+    A signal names only the tables that it reads. Sums over them are built by `sums`, so that two signals which need
+    the same sum hold equal sub-expressions; these are found and replaced by their evaluated tables.
+    """
+    for build in sums.SHARED:
+        common = build(tables)
+        held = engine.materialize(common)
+        expressions = [rows.op().replace({common.op(): held.op()}).to_expr() for rows in expressions]
+        tables = {name: rows.op().replace({common.op(): held.op()}).to_expr() for name, rows in tables.items()}
+    return expressions

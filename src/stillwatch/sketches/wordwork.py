@@ -1,0 +1,245 @@
+"""The compiled half that works on words: shingles, skeleton, projections, cues.
+
+Types are left to numba: U is an unsigned 64-bit integer.
+
+NOTE: a compiled function calls only those of its own file, because numba's disk cache watches no other; `mix` is the
+exception, for it is published and never changes.
+"""
+
+import numpy as np
+
+from stillwatch.sketches.compiled import compiled
+from stillwatch.sketches.hashing import U, mix
+from stillwatch.sketches.kinds import KIND_MASK, PLAIN
+
+GRAM = U(0x9E3779B97F4A7C15)  # base of the rolling hash of words: 2^64 / golden ratio, odd
+GRAM_5 = U(pow(0x9E3779B97F4A7C15, 5, 1 << 64))
+N_GRAM = 5
+FULL_SCALE_CHARACTERS = 2000  # up to this length 1/8 of the shingles are kept
+LONG_SORT = 64
+HEAD, TAIL = 16, 4  # skeleton words hashed from the front and from the back; measured in docs/sketches.md
+SLOT = U(0x5107)  # stands for a run of abstracted words; any constant
+N_AXES = 12
+AXIS_SHIFT = 20  # bits 20 to 31 of a word's hash are its signs on the projections
+LANE_WORDS = 1 << 14  # times a weight of 3 stays below 2^16
+SPREAD = np.array([sum((bits >> lane & 1) << 16 * lane for lane in range(4)) for bits in range(16)], dtype=np.uint64)
+KEY_SHIFT = 48  # highest bits of a hash choose its slot in the table of cues
+CONTINUES = 1 << 31  # bit of a word or of words that begin a longer phrase
+COUNT_LIMIT = 255
+
+
+@compiled
+def keep_shingles(words, n_words, threshold, kept, at):
+    """Write the shingles of a prompt from `kept[at]` on, ascending and distinct; where they end."""
+    gram, least, end = U(0), ~U(0), at
+    for k in range(n_words):
+        gram = gram * GRAM + words[k]
+        if k >= N_GRAM:
+            gram -= words[k - N_GRAM] * GRAM_5
+        if k >= min(N_GRAM, n_words) - 1:
+            value = mix(gram)
+            least = min(least, value)
+            if value < threshold:
+                kept[end] = value
+                end += 1
+    if end == at:
+        kept[at] = least
+        return at + 1
+    sort(kept, at, end)
+    return drop_repeats(kept, at, end)
+
+
+@compiled
+def drop_repeats(values, start, stop):
+    """Move distinct values of a sorted range to its front; where they end."""
+    end = start + 1
+    for k in range(start + 1, stop):
+        if values[k] != values[end - 1]:
+            values[end] = values[k]
+            end += 1
+    return end
+
+
+@compiled
+def sift(values, start, root, size):
+    """Restore the heap order below a root."""
+    while 2 * root + 1 < size:
+        child = 2 * root + 1
+        if child + 1 < size and values[start + child] < values[start + child + 1]:
+            child += 1
+        if values[start + root] >= values[start + child]:
+            return
+        values[start + root], values[start + child] = values[start + child], values[start + root]
+        root = child
+
+
+@compiled
+def sort(values, start, stop):
+    """Sort a range in place: by insertion while it is short, by a heap when a hostile prompt makes it long."""
+    size = stop - start
+    if size > LONG_SORT:
+        for root in range(size // 2 - 1, -1, -1):
+            sift(values, start, root, size)
+        for last in range(size - 1, 0, -1):
+            values[start], values[start + last] = values[start + last], values[start]
+            sift(values, start, 0, last)
+        return
+    for k in range(start + 1, stop):
+        value, at = values[k], k
+        while at > start and values[at - 1] > value:
+            values[at] = values[at - 1]
+            at -= 1
+        values[at] = value
+
+
+@compiled
+def is_slot(kind):
+    """Whether the skeleton abstracts a word of this kind."""
+    return kind & KIND_MASK != PLAIN
+
+
+@compiled
+def skeleton_of(words, kinds, n_words):
+    """Hash of the first and last skeleton words; a run of numbers, ids, paths, quotes and code is one slot."""
+    value, n_tokens, k = U(0), 0, 0
+    while k < n_words and n_tokens < HEAD:
+        if is_slot(kinds[k]):
+            value = value * GRAM + SLOT
+            while k < n_words and is_slot(kinds[k]):
+                k += 1
+        else:
+            value = value * GRAM + words[k]
+            k += 1
+        n_tokens += 1
+    back, n_tokens = n_words - 1, 0
+    while back >= k and n_tokens < TAIL:
+        if is_slot(kinds[back]):
+            value = value * GRAM + SLOT
+            while back >= k and is_slot(kinds[back]):
+                back -= 1
+        else:
+            value = value * GRAM + words[back]
+            back -= 1
+        n_tokens += 1
+    return mix(value)
+
+
+@compiled
+def prompt_of(words, n_words):
+    """Hash of all words in order."""
+    value = U(0)
+    for k in range(n_words):
+        value = value * GRAM + words[k]
+    return mix(value)
+
+
+@compiled
+def add_signs(words, kinds, start, stop, weights, is_even, sums):
+    """Add the weighted sign bits of a run of words to the sums; the weight added in all.
+
+    Twelve counters of 16 bits ride in three integers; LANE_WORDS words of the largest weight cannot overflow them.
+    """
+    low, middle, high, total = U(0), U(0), U(0), np.int64(0)
+    for k in range(start, stop):
+        weight = U(1) if is_even else weights[kinds[k]]
+        signs = words[k] >> U(AXIS_SHIFT)
+        low += weight * SPREAD[signs & U(15)]
+        middle += weight * SPREAD[signs >> U(4) & U(15)]
+        high += weight * SPREAD[signs >> U(8) & U(15)]
+        total += np.int64(weight)
+    for lane in range(4):
+        shift = U(16 * lane)
+        sums[lane] += np.int64(low >> shift & U(0xFFFF))
+        sums[lane + 4] += np.int64(middle >> shift & U(0xFFFF))
+        sums[lane + 8] += np.int64(high >> shift & U(0xFFFF))
+    return total
+
+
+@compiled
+def project(words, kinds, n_words, weights, sums):
+    """Sign pattern of the projections of the weighted plain words, first projection highest; all words if none weighs."""
+    for is_even in (False, True):
+        sums[:] = 0
+        total = 0
+        for start in range(0, n_words, LANE_WORDS):
+            total += add_signs(words, kinds, start, min(start + LANE_WORDS, n_words), weights, is_even, sums)
+        if total:
+            break
+    pattern = 0
+    for axis in range(N_AXES):
+        pattern = pattern << 1 | (2 * sums[axis] > total)
+    return pattern
+
+
+@compiled
+def find(filter_bits, keys, values, key):
+    """Value of a key in the open-addressing table, 0 when absent; the filter turns nearly all absent keys away."""
+    top = np.int64(key >> U(KEY_SHIFT))
+    if filter_bits[top >> 3] >> (top & 7) & 1 == 0:
+        return 0
+    slot = top % keys.size
+    while keys[slot] != 0:
+        if keys[slot] == key:
+            return values[slot]
+        slot = (slot + 1) % keys.size
+    return 0
+
+
+@compiled
+def cues_from(words, k, n_words, filter_bits, keys, values):
+    """Cue bits of a plain word and of the phrases that begin with it."""
+    phrase, found = words[k], find(filter_bits, keys, values, words[k])
+    entry = found
+    while entry & CONTINUES and k + 1 < n_words:
+        k += 1
+        phrase = phrase * GRAM + words[k]
+        entry = find(filter_bits, keys, values, phrase)
+        found |= entry
+    return found & ~CONTINUES
+
+
+@compiled
+def count_cues(words, kinds, n_words, filter_bits, keys, values, counts):
+    """Add the cues of plain words and of the phrases that they begin, each count up to 255."""
+    for k in range(n_words):
+        top = np.int64(words[k] >> U(KEY_SHIFT))
+        if kinds[k] & KIND_MASK == PLAIN and filter_bits[top >> 3] >> (top & 7) & 1:
+            found = cues_from(words, k, n_words, filter_bits, keys, values)
+            cue = 0
+            while found:
+                if found & 1 and counts[cue] < COUNT_LIMIT:
+                    counts[cue] += 1
+                found >>= 1
+                cue += 1
+
+
+@compiled
+def threshold_of(n_characters):
+    """Shingles below it are kept: 1/8 of all up to 2,000 characters, half as many for each doubling."""
+    threshold = U(1) << U(61)
+    limit = FULL_SCALE_CHARACTERS
+    while n_characters > limit and threshold > U(1):
+        threshold >>= U(1)
+        limit *= 2
+    return threshold
+
+
+@compiled
+def sketch_rows(words, kinds, ends, n_characters, weights, filter_bits, keys, values, kept, kept_ends, hashes, cells, cues):
+    """Sketch the words of many prompts, laid out as `scan_rows` does; a prompt without words gets no shingles.
+
+    Fills `kept` and `kept_ends` (shingles), `hashes` (n_rows, 2: skeleton, prompt), `cells` and `cues` (n_rows, n_cues).
+    """
+    sums = np.zeros(N_AXES, dtype=np.int64)
+    start, at = 0, 0
+    for row in range(ends.size):
+        n_words = ends[row] - start
+        if n_words:
+            own, own_kinds = words[start : ends[row]], kinds[start : ends[row]]
+            at = keep_shingles(own, n_words, threshold_of(n_characters[row]), kept, at)
+            hashes[row, 0] = skeleton_of(own, own_kinds, n_words)
+            hashes[row, 1] = prompt_of(own, n_words)
+            cells[row] = project(own, own_kinds, n_words, weights, sums)
+            count_cues(own, own_kinds, n_words, filter_bits, keys, values, cues[row])
+        start = ends[row]
+        kept_ends[row] = at

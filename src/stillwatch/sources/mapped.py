@@ -1,0 +1,257 @@
+"""Any JSON lines, CSV or Parquet, read by a mapping file. There is no `SOURCE`: a mapping makes one, see `load`."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import pyarrow as pa
+
+from stillwatch.errors import SourceError
+from stillwatch.sources.base import Parsed, Reject, with_compressed
+from stillwatch.sources.casts import is_text, rescaled
+from stillwatch.sources.chunks import frame_records, parse_objects, rejected
+from stillwatch.sources.coercion import Flaw, as_number, as_text, canonical_json, from_unit
+from stillwatch.sources.columns import Values
+from stillwatch.sources.csvblocks import read_csv
+from stillwatch.sources.documents import read_documents
+from stillwatch.sources.frames import Frame, parquet_columns, read_parquet
+from stillwatch.sources.jsonlines import decode_object
+from stillwatch.sources.mapping_file import ATTRIBUTES, PER_SECOND, Mapping, Rule, read_mapping
+from stillwatch.sources.messages import definitions_json, output_text, prompt_text, system_text, tool_call_names
+from stillwatch.sources.records import Record, Row, allowed_attributes, first_present, joined, listed
+from stillwatch.sources.streams import SteadyStream
+
+REQUIRED = ("source_record_id", "start_time")
+SUFFIXES = {
+    "jsonl": with_compressed(".jsonl", ".ndjson", ".json"),
+    "csv": with_compressed(".csv"),
+    "parquet": (".parquet",),
+}
+
+
+def load(path: Path) -> "Mapped":
+    """The source that a mapping file describes.
+
+    Raises:
+        ConfigError: the file cannot be read or is not a sound mapping.
+    """
+    return Mapped(read_mapping(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """Reads what its mapping says; fields that it does not name are counted by name only."""
+
+    mapping: Mapping
+    seek_suffixes: tuple[str, ...] = (".parquet",)
+
+    @property
+    def name(self) -> str:
+        """The mapping's name: records of different mappings never share an id."""
+        return self.mapping.name
+
+    @property
+    def version(self) -> str:
+        """The mapping's version."""
+        return self.mapping.version
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """File name endings of the mapping's format."""
+        return SUFFIXES[self.mapping.format]
+
+    @property
+    def identity_order(self) -> tuple[str, ...]:
+        """The mapping's order of identities."""
+        return self.mapping.identity_order
+
+    def parse(self, stream: BinaryIO, *, uri: str) -> Iterator[Parsed]:
+        """Yield one row a record, in file order."""
+        if self.mapping.format == "jsonl":
+            documents = read_documents(SteadyStream(stream))
+            yield from parse_objects(documents, decode_object, lambda record: self._row(record, uri), required=REQUIRED)
+            return
+        for frame in self._frames(stream, uri):
+            yield rejected(frame) if isinstance(frame, Reject) else self._parsed(frame, uri)
+
+    def _frames(self, stream: BinaryIO, uri: str) -> Iterator[Frame | Reject]:
+        if self.mapping.format == "csv":
+            return read_csv(SteadyStream(stream), uri=uri, check_header=lambda names: self._check(names, uri))
+        names = parquet_columns(stream, uri=uri)
+        self._check(names, uri)
+        tops = {top for path in self._paths() for top in _possible_tops(path)}
+        return read_parquet(stream, uri=uri, wanted=tops)
+
+    def _paths(self) -> list[str]:
+        rules = self.mapping.rules().values()
+        named = [path for rule in rules for path in (*rule.paths, *rule.sum, *rule.join, *rule.when)]
+        return [*named, *self.mapping.attributes]
+
+    def _check(self, names: Sequence[str], uri: str) -> None:
+        for column in REQUIRED:
+            rule = self.mapping.rules()[column]
+            paths = [*rule.paths, *rule.join]
+            if paths and not any(set(_possible_tops(path)) & set(names) for path in paths):
+                raise SourceError(f"{uri} has no column for {column}: mapping {self.name} expects {' or '.join(paths)}")
+
+    def _row(self, record: Record, uri: str) -> Row:
+        row = {name: value_of(rule, record, uri) for name, rule in self.mapping.rules().items()}
+        if self.mapping.attributes:
+            row[ATTRIBUTES] = allowed_attributes({path: lookup(record, path) for path in self.mapping.attributes})
+        return row
+
+    def _parsed(self, frame: Frame, uri: str) -> Parsed:
+        """The chunk of a frame: plain paths stay Arrow columns, all other rules go through the records."""
+        rules = self.mapping.rules()
+        direct = {name: path for name, rule in rules.items() if (path := _direct(rule)) in frame.batch.schema.names}
+        columns: dict[str, Values] = {name: frame.batch.column(path) for name, path in direct.items() if path}
+        rest = {name: rule for name, rule in rules.items() if name not in direct}
+        if rest or self.mapping.attributes:
+            rows = _python_rows(frame.batch, uri)
+            for name, rule in rest.items():
+                columns[name] = [value_of(rule, row, uri) for row in rows]
+            if self.mapping.attributes:
+                paths = self.mapping.attributes
+                columns[ATTRIBUTES] = [allowed_attributes({path: lookup(row, path) for path in paths}) for row in rows]
+        return frame_records(frame, columns, required=REQUIRED)
+
+
+def lookup(value: object, path: str) -> object:
+    """What stands at a dotted path; null when nothing does.
+
+    A key that itself has dots is found too: the longest key wins. A number steps into a list. Text that holds a JSON
+    object or list is stepped into as if it were one.
+    """
+    if isinstance(value, str):
+        value = _opened(value)
+    if isinstance(value, dict):
+        if path in value:
+            return value[path]
+        for cut in sorted((i for i, sign in enumerate(path) if sign == "."), reverse=True):
+            if path[:cut] in value and (found := lookup(value[path[:cut]], path[cut + 1 :])) is not None:
+                return found
+    if isinstance(value, list):
+        step, _, rest = path.partition(".")
+        if step.isdecimal() and len(step) < 6 and int(step) < len(value):
+            return lookup(value[int(step)], rest) if rest else value[int(step)]
+    return None
+
+
+def value_of(rule: Rule, record: Record, uri: str) -> object:
+    """The value that a rule gives for a record: a plain value, null, or a `Flaw`."""
+    if any(_words(lookup(record, path)) != wanted for path, wanted in rule.when.items()):
+        return None
+    found = _origin(rule, record, uri)
+    if rule.take is not None:
+        found = _taken(rule.take, found)
+    if rule.values:
+        found = rule.values.get(_words(found) or "", rule.default)
+    elif found is None or found == "":
+        found = rule.default
+    if rule.time is not None:
+        return _moment(found, rule.time)
+    if rule.scale is not None:
+        return _scaled(found, rule.scale)
+    return canonical_json(found) if isinstance(found, dict) else found
+
+
+def _origin(rule: Rule, record: Record, uri: str) -> object:
+    if rule.constant is not None:
+        return rule.constant
+    if rule.uri is not None:
+        match = re.search(rule.uri, uri)
+        return match[1] if match else None
+    if rule.join:
+        words = [_words(lookup(record, path)) for path in rule.join]
+        return None if None in words else ":".join(word for word in words if word is not None)
+    if rule.sum:
+        return _total([as_number(value) for path in rule.sum if (value := lookup(record, path)) is not None])
+    return first_present(*(lookup(record, path) for path in rule.paths))
+
+
+def _total(numbers: list[float | int | Flaw | None]) -> object:
+    flaw = next((number for number in numbers if isinstance(number, Flaw)), None)
+    known = [number for number in numbers if isinstance(number, (int, float))]
+    return flaw or (sum(known) if known else None)
+
+
+def _words(value: object) -> str | None:
+    """A scalar as the text that a mapping file writes for it; null for anything else."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, (str, int, float)) and value != "" else None
+
+
+def _taken(what: str, found: object) -> object:
+    held = _opened(found) if isinstance(found, str) else found
+    if what == "text":
+        return joined((item for item in listed(held) if isinstance(item, str)), "\n") or as_text(found)
+    if what == "json":
+        return definitions_json(held)
+    take = {"prompt": prompt_text, "system": system_text, "output": output_text, "tool_calls": tool_call_names}
+    return take[what](held)
+
+
+def _opened(text: str) -> object:
+    """The structure that JSON text holds; the text itself when it holds none."""
+    if text[:1] not in ("{", "["):
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text
+
+
+def _moment(found: object, form: str) -> object:
+    if found is None or form == "iso":
+        return found
+    if form in PER_SECOND:
+        return from_unit(found, PER_SECOND[form])
+    try:
+        return datetime.strptime(str(found), form)  # without offset it is UTC, as everywhere here
+    except (ValueError, OverflowError):
+        return Flaw("bad_time", "text does not have the form that the mapping states")
+
+
+def _scaled(found: object, scale: float) -> object:
+    number = as_number(found)
+    if number is None or isinstance(number, Flaw):
+        return number
+    scaled = number * scale
+    return round(scaled) if abs(scaled - round(scaled)) < 1e-9 * max(1.0, abs(scaled)) else scaled
+
+
+def _direct(rule: Rule) -> str | None:
+    """The path of a rule that takes a column as it is; null for every other rule."""
+    is_plain = rule == Rule(path=rule.path) and len(rule.paths) == 1
+    return rule.paths[0] if is_plain else None
+
+
+def _possible_tops(path: str) -> list[str]:
+    """Every beginning of a path that may be a column of its own."""
+    steps = path.split(".")
+    return [".".join(steps[:n]) for n in range(1, len(steps) + 1)]
+
+
+def _python_rows(batch: pa.RecordBatch, uri: str) -> list[dict[str, object]]:
+    """Records of a frame as dictionaries; text that is no UTF-8 shows its damage as the replacement sign."""
+    columns = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        values = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        if is_text(values.type):
+            raw = values.cast(pa.large_binary()).to_pylist()
+            columns[name] = [None if text is None else text.decode("utf-8", "replace") for text in raw]
+            continue
+        if pa.types.is_timestamp(values.type):
+            values = rescaled(values).cast(pa.timestamp("us", tz="UTC"))
+        try:
+            columns[name] = values.to_pylist()
+        except (ValueError, OverflowError) as error:
+            raise SourceError(f"{uri}: column {name} of type {values.type} cannot be read; leave it out") from error
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [
+        {} for _ in range(batch.num_rows)
+    ]

@@ -1,0 +1,50 @@
+"""What an operator may set about telemetry formats."""
+
+import msgspec
+
+
+class LitellmSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How LiteLLM records are read.
+
+    `call_id_order`: which of `response_id`, `litellm_call_id`, `x_request_id`, `trace_id` names the call, best first.
+    `trusted_hops`: 0 takes `requester_ip_address` as LiteLLM logged it; n takes the n-th address from the right of
+    `x-forwarded-for`, which n proxies of yours wrote. `ja3_header`, `ja4_header`: the headers in which your edge puts
+    TLS fingerprints; the edge must overwrite what a client sends.
+    """
+
+    call_id_order: tuple[str, ...] = ("response_id", "litellm_call_id", "x_request_id", "trace_id")
+    trusted_hops: int = 0
+    ja3_header: str = "x-ja3"
+    ja4_header: str = "x-ja4"
+
+
+class OtlpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How OpenTelemetry records are read.
+
+    `account_attributes`, `org_attributes`: span, log or resource attributes that name the account and the
+    organisation, best first.
+    """
+
+    account_attributes: tuple[str, ...] = ("user.id",)
+    org_attributes: tuple[str, ...] = ("service.namespace",)
+
+
+class EnvoySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How Envoy access logs are read.
+
+    `account_fields`: log fields that name the account, best first. `call_id_fields`: log fields that name the call,
+    best first. `trusted_hops`: 0 takes the peer address; n takes the n-th address from the right of
+    `x-forwarded-for`, which n proxies of yours in front of this one wrote.
+    """
+
+    account_fields: tuple[str, ...] = ("stillwatch.account", "x-account-id", "account_id")
+    call_id_fields: tuple[str, ...] = ("gen_ai.response.id", "x-litellm-call-id", "x-request-id")
+    trusted_hops: int = 0
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of the sources that have any, by source name."""
+
+    litellm: LitellmSettings = msgspec.field(default_factory=LitellmSettings)
+    otlp: OtlpSettings = msgspec.field(default_factory=OtlpSettings)
+    envoy: EnvoySettings = msgspec.field(default_factory=EnvoySettings)

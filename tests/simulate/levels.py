@@ -1,0 +1,111 @@
+"""The same small world at both levels: through ingest and features, and drawn directly."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.config import Config
+from stillwatch.engines import open_engine
+from stillwatch.ingest import ingest_paths
+from stillwatch.model.tables import ACCOUNT_DAYS, TOKEN_USES
+from stillwatch.pipeline import refresh_features
+from stillwatch.simulate import AggregateWorld, World, aggregate_world, simulate
+from stillwatch.sources.canonical import SOURCE
+from stillwatch.store.workspace import Workspace
+
+import pyarrow.parquet as pq
+
+NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """One world, twice."""
+
+    token_uses: pa.Table
+    account_days: pa.Table
+    truth: pa.Table
+    aggregate: AggregateWorld
+
+
+def both_levels(world: World, *, seed: int, folder: Path) -> Levels:
+    """The world through canonical files, ingest and features, and at the aggregate level."""
+    made = simulate(world, seed=seed, out_dir=folder / "simulated")
+    config = Config()
+    with Workspace.init(folder / "workspace", clock=lambda: NOON) as workspace:
+        ingest_paths(
+            [made.exchanges], SOURCE, lake=workspace.lake, keys=workspace.keys, vault=None, settings=config.ingest,
+            clock=lambda: NOON,
+        )  # fmt: skip
+        engine = open_engine("duckdb", config.engines)
+        try:
+            refresh_features(workspace.lake, engine=engine, config=config)
+        finally:
+            engine.close()
+        snapshot = workspace.lake.snapshot()
+        tables = {
+            table: pa.concat_tables([pq.ParquetFile(path).read() for path in snapshot.files(table)])
+            for table in (TOKEN_USES, ACCOUNT_DAYS)
+        }
+    return Levels(
+        token_uses=tables[TOKEN_USES],
+        account_days=tables[ACCOUNT_DAYS],
+        truth=pq.read_table(made.truth),
+        aggregate=aggregate_world(world, seed=seed),
+    )
+
+
+def shared_uses(token_uses: pa.Table, kind: str) -> pa.Table:
+    """Uses of tokens of one kind that at least two accounts share."""
+    uses = token_uses.filter(pc.equal(token_uses["token_kind"], kind))
+    df = uses.group_by("token").aggregate([("account_id", "count_distinct")])
+    shared = df.filter(pc.greater_equal(df["account_id_count_distinct"], 2))["token"]
+    return uses.filter(pc.is_in(uses["token"], value_set=shared.combine_chunks()))
+
+
+def group_statistics(uses: pa.Table, *, least: int) -> dict[tuple[str, ...], dict[str, float]]:
+    """Statistics of each token's adopters, by its sorted members; tokens with fewer than `least` members are left out.
+
+    volume_dispersion is ln(Var(n)/Mean(n) + 0.05) across members, hour_concentration the length of the mean hour vector,
+    homogeneity ln(X2 / ((m - 1)(K - 1))) of members by occupied cells.
+    """
+    result = {}
+    for token in pc.unique(uses["token"]):
+        rows = uses.filter(pc.equal(uses["token"], token))
+        members, account = np.unique(rows["account_id"].to_numpy(zero_copy_only=False), return_inverse=True)
+        if len(members) >= least:
+            result[tuple(members)] = _statistics(rows, account, len(members))
+    return result
+
+
+def _statistics(rows: pa.Table, account: npt.NDArray[np.int64], n_members: int) -> dict[str, float]:
+    volume = np.bincount(account, weights=rows["n"].to_numpy(), minlength=n_members)
+    hours = _flat(rows["hours"])
+    cells = _flat(rows["micro_cells"]) >> 4
+    owner = np.repeat(account, pc.list_value_length(rows["micro_cells"]).to_numpy())
+    return {
+        "volume_dispersion": float(np.log(volume.var(ddof=1) / volume.mean() + 0.05)),
+        "hour_concentration": float(np.abs(np.exp(2j * np.pi * hours / 24).mean())),
+        "homogeneity": _homogeneity(owner, cells, n_members),
+    }
+
+
+def _flat(lists: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return np.asarray(pc.list_flatten(lists).to_numpy(), dtype=np.int64)
+
+
+def _homogeneity(owner: npt.NDArray[np.int64], cells: npt.NDArray[np.int64], n_members: int) -> float:
+    counts = np.zeros((n_members, 256))
+    np.add.at(counts, (owner, cells), 1)
+    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    if min(counts.shape) < 2:
+        return float("nan")
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
+    chi_square = float(((counts - expected) ** 2 / expected).sum())
+    return float(np.log(chi_square / ((counts.shape[0] - 1) * (counts.shape[1] - 1))))
