@@ -13,6 +13,7 @@ StillwatchError
 │   └── SchemaMismatch    rows do not have the shape of their table
 ├── SourceError           a telemetry file as a whole is not what its source expects
 ├── VaultError            a sealed identity cannot be written or opened
+├── LedgerError           the ledger does not verify
 └── CalibrationError      a calibration is missing, damaged or does not fit the run
 
 A bad input *row* is never raised: it is quarantined with a reason (`ingest_rejects`).
@@ -85,6 +86,12 @@ class SourceError(StillwatchError):
 
 class VaultError(StillwatchError):
     """A sealed identity cannot be written or opened."""
+
+    exit_code = 5
+
+
+class LedgerError(StillwatchError):
+    """An entry of the ledger was changed, removed or put in from outside."""
 
     exit_code = 5
 

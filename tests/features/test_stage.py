@@ -67,7 +67,7 @@ def assert_equal_features(left: dict[str, pa.Table], right: dict[str, pa.Table])
 
 
 def test_features_equal_a_plain_python_reference(duckdb_engine: Engine) -> None:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(
         rows=EXCHANGE_ROWS, texts=SKETCH_ROWS, by=st.sampled_from(["account", "org"]), at_once=st.sampled_from([1, 99])
     )

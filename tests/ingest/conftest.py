@@ -1,7 +1,7 @@
 """A lake, keys, a vault, and canonical rows to ingest."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,8 +97,8 @@ def make_house(folder: Path) -> House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path) -> House:
     """A house of its own for each test."""
     folder = tmp_path / "workspace"
     folder.mkdir()
-    yield make_house(folder)
+    return make_house(folder)

@@ -110,6 +110,13 @@ def test_ids_run_together_do_not_hide_a_secret():
     assert names().aliases(pa.array(["abc", "sk-zzz"])).to_pylist()[1].startswith("key-")
 
 
+@pytest.mark.parametrize("address", ["203.0.113.9", "203.0.113.9:80", "2001:db8::1"])
+def test_an_address_as_account_id_becomes_an_alias(address):
+    made = names()
+    pseudonym = made.of("address", normalise_address(address))
+    assert made.aliases(pa.array(["x", address])).to_pylist() == ["x", f"acct-{pseudonym & (2**64 - 1):016x}"]
+
+
 def test_only_sealed_classes_are_remembered():
     sightings = Sightings(frozenset({"email"}))
     made = names(sightings)

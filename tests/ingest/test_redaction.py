@@ -46,7 +46,8 @@ def test_lists_keep_their_shape():
 def test_attributes_lose_members_with_telling_names_or_values():
     attributes = {
         "Authorization": "opaque", "x-forwarded-for": "9", "note": "mail me@x.test", "nested": {"api_key": "zzz"},
-        "address": "203.0.113.9", "v6": "2001:db8::1:2", "key": "sk-1", "max_tokens": 5, "list": ["Bearer x"], "ok": [1, "two"],
+        "address": "203.0.113.9", "v6": "2001:db8::1:2", "key": "sk-1", "max_tokens": 5, "list": ["Bearer x"],
+        "ok": [1, "two"],
     }  # fmt: skip
     (clean,) = redact_attributes(pa.array([json.dumps(attributes)])).to_pylist()
     assert json.loads(clean) == {"max_tokens": 5, "ok": [1, "two"]}

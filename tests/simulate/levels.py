@@ -38,7 +38,7 @@ def both_levels(world: World, *, seed: int, folder: Path) -> Levels:
     """The world through canonical files, ingest and features, and at the aggregate level."""
     made = simulate(world, seed=seed, out_dir=folder / "simulated")
     config = Config()
-    with Workspace.init(folder / "workspace", clock=lambda: NOON) as workspace:
+    with Workspace.init(folder / "workspace", environ={"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "keys")}) as workspace:
         ingest_paths(
             [made.exchanges], SOURCE, lake=workspace.lake, keys=workspace.keys, vault=None, settings=config.ingest,
             clock=lambda: NOON,

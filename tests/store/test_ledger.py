@@ -1,7 +1,8 @@
 import pytest
 import sqlalchemy as sa
 
-from stillwatch.store.ledger import Ledger, LedgerError
+from stillwatch.errors import LedgerError
+from stillwatch.store.ledger import Ledger
 from stillwatch.store.schema import LEDGER
 from stillwatch.store.state import State
 from tests.store.conftest import NOON

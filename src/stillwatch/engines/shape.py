@@ -128,8 +128,8 @@ def _same_kind(found: pa.DataType, expected: pa.DataType) -> bool:
 
 
 def _is_list(arrow_type: pa.DataType) -> bool:
-    return pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type)
+    return bool(pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type))
 
 
 def _is_text(arrow_type: pa.DataType) -> bool:
-    return pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type) or pa.types.is_string_view(arrow_type)
+    return any(kind(arrow_type) for kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))

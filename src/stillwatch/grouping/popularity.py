@@ -54,20 +54,25 @@ def popular_tokens(stratified: "ir.Table", settings: Settings) -> "ir.Table":
     cohorts = large.group_by(*TOKEN, "df", "cohort").agg(n=large.count())
     old = _joined_late(cohorts, settings)
     strata = large.group_by(*TOKEN, "df", "stratum").agg(n=large.count())
-    wide = strata.filter(strata.n >= settings.popular_stratum_share * strata.df)
+    wide = strata.filter(_share(strata) >= settings.popular_stratum_share)
     spread = wide.group_by(*TOKEN).agg(n=wide.count())
     return old.union(spread.filter(spread.n >= settings.n_popular_strata).select(*TOKEN), distinct=True)
 
 
 def _joined_late(cohorts: "ir.Table", settings: Settings) -> "ir.Table":
     """Tokens that satisfy rule 1 or 2, from the number `n` of adopters of each token and cohort."""
-    is_large = (cohorts.n >= settings.popular_stratum_share * cohorts.df) & (cohorts.n >= settings.min_accounts)
+    is_large = (_share(cohorts) >= settings.popular_stratum_share) & (cohorts.n >= settings.min_accounts)
     last = cohorts.filter(is_large)
     last = last.group_by(*TOKEN).agg(latest=last.cohort.max())
     counted = cohorts.left_join(last, TOKEN)
     is_before = (counted.cohort == BEFORE) | (counted.cohort < counted.latest)
     earlier = counted.filter(is_before).group_by(*TOKEN).agg(n=lambda rows: rows.n.sum())
     return earlier.filter(earlier.n >= settings.popular_accounts).select(*TOKEN)
+
+
+def _share(counted: "ir.Table") -> "ir.FloatingValue":
+    """NOTE: a quotient of doubles, because a product with a decimal literal rounds differently on each engine."""
+    return counted.n.cast("float64") / counted.df.cast("float64")
 
 
 def _band(value: "ir.NumericValue", edges: tuple[float, ...]) -> "ir.StringValue":

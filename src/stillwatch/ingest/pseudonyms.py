@@ -16,8 +16,12 @@ V = TypeVar("V")
 MAX_CACHED = 1_000_000
 """Distinct values of one class whose pseudonyms are remembered, about 150 bytes each."""
 
-ALIASED = rf"{HINT}|[+(]\s*\d|\d{{3}}[-. ]\d{{3}}[-. ]\d{{4}}"
-"""Cheap test for identities and secrets in a column of ids."""
+_FORMS = r"[+(]\s*\d|\d{3}[-. ]\d{3}[-. ]\d{4}|\d\.\d{1,3}\.\d{1,3}\.\d|[0-9A-Fa-f:]:[0-9A-Fa-f]{0,4}:"
+ALIAS_HINT = rf"{HINT}|{_FORMS}"
+"""Cheap test of a whole column of ids: without a match none of them is an identity or a secret."""
+
+SUSPECT_ID = rf"@|{CREDENTIAL}|{_FORMS}"
+"""Test of one id that may be an identity or a secret."""
 
 KEY_LIKE = r"[A-Za-z0-9_\-+=.]{32,}"
 """An API key id this long with upper case, lower case and digits is taken for the key itself."""
@@ -80,42 +84,51 @@ class Pseudonymiser:
         return self.column("address", raw, normalise_address), prefixes
 
     def aliases(self, ids: pa.Array, *, may_be_key: bool = False) -> pa.Array:
-        """`ids` where those that look like an e-mail address or a phone are `acct-`, and secrets `key-`, and 16 hex.
+        """`ids` where an e-mail address, phone or network address is `acct-` and 16 hex, and a secret `key-` and 16 hex.
 
         The digits are the pseudonym's, so that the vault can open an alias. `may_be_key` also takes long mixed text
         without structure for a secret.
         """
-        if not may_be_key and not may_hold(ids, ALIASED):
-            return ids
-        kind = "key" if may_be_key else "account"
-        return self._renamed(kind, ids, lambda value: self._alias(value, may_be_key=may_be_key))
+        if may_be_key:
+            return self._renamed("key", ids, ".", lambda value: self._alias(value, may_be_key=True))
+        return self._renamed("account", ids, SUSPECT_ID, lambda value: self._alias(value, may_be_key=False))
 
     def references(self, ids: pa.Array) -> pa.Array:
-        """`ids` of records and calls where those that hold an e-mail address or a secret are `id-` and 16 hex."""
-        if not may_hold(ids, HINT):
-            return ids
-        return self._renamed("reference", ids, self._reference)
+        """`ids` of records and calls where those that hold an identity or a secret are `id-` and 16 hex."""
+        return self._renamed("reference", ids, SUSPECT_ID, self._reference)
 
-    def _renamed(self, kind: str, ids: pa.Array, rename: Callable[[str], str]) -> pa.Array:
+    def _renamed(self, kind: str, ids: pa.Array, suspect: str, rename: Callable[[str], str]) -> pa.Array:
+        """`ids` where those that match `suspect` have the name that `rename` gives."""
+        if suspect == SUSPECT_ID and not may_hold(ids, ALIAS_HINT):
+            return ids
+        is_suspect = pc.fill_null(pc.match_substring_regex(ids, suspect), False)
+        encoded = ids.filter(is_suspect).dictionary_encode()
+        names = self._names(kind, encoded.dictionary.to_pylist(), rename)
+        return pc.replace_with_mask(ids, is_suspect, pa.array(names, pa.string()).take(encoded.indices))
+
+    def _names(self, kind: str, values: list[str], rename: Callable[[str], str]) -> list[str]:
         cache = _bounded(self._renames.setdefault(kind, {}))
-        encoded = ids.dictionary_encode()
-        distinct = encoded.dictionary.to_pylist()
-        for value in distinct:
+        for value in values:
             if value not in cache:
                 cache[value] = rename(value)
-        return pa.array([cache[value] for value in distinct], pa.string()).take(encoded.indices)
+        return [cache[value] for value in values]
 
     def _alias(self, value: str, *, may_be_key: bool) -> str:
         if _CREDENTIAL.search(value) or (may_be_key and _KEY_LIKE.fullmatch(value)):
             return f"key-{_hex(self.of('key', value.strip()))}"
-        if _EMAIL.fullmatch(value.strip()):
-            return f"acct-{_hex(self._sight('email', normalise_email(value)))}"
-        if _PHONE.fullmatch(value.strip()):
-            return f"acct-{_hex(self._sight('phone', normalise_phone(value)))}"
+        bare = value.strip()
+        if _EMAIL.fullmatch(bare):
+            return f"acct-{_hex(self._sight('email', normalise_email(bare)))}"
+        if _PHONE.fullmatch(bare):
+            return f"acct-{_hex(self._sight('phone', normalise_phone(bare)))}"
+        if prefix_of(normalise_address(bare)):
+            return f"acct-{_hex(self._sight('address', normalise_address(bare)))}"
         return f"acct-{_hex(self.of('reference', value))}" if _EMAIL.search(value) else value
 
     def _reference(self, value: str) -> str:
-        return f"id-{_hex(self.of('reference', value))}" if _CREDENTIAL.search(value) or "@" in value else value
+        bare = value.strip()
+        is_identity = "@" in value or _PHONE.fullmatch(bare) or prefix_of(normalise_address(bare))
+        return f"id-{_hex(self.of('reference', value))}" if is_identity or _CREDENTIAL.search(value) else value
 
     def _sight(self, identity_class: str, value: str) -> int | None:
         if not value:

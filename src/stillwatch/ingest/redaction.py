@@ -65,10 +65,12 @@ def redact_secrets(texts: pa.Array) -> pa.Array:
 
 def redact_lists(lists: pa.Array) -> pa.Array:
     """Lists of texts with every secret and e-mail address replaced."""
-    values = lists.values
+    values = lists.flatten()
     if not may_hold(values, HINT):
         return lists
-    return pa.ListArray.from_arrays(lists.offsets, redact(values), type=lists.type, mask=lists.is_null())
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
+    return pa.ListArray.from_arrays(offsets, redact(values), type=lists.type, mask=lists.is_null())
 
 
 def redact_attributes(attributes: pa.Array) -> pa.Array:

@@ -54,9 +54,7 @@ class Table:
         return self.schema.empty_table()
 
 
-def column(
-    name: str, kind: pa.DataType, note: str = "", *, unit: str = "", required: bool = False
-) -> pa.Field:
+def column(name: str, kind: pa.DataType, note: str = "", *, unit: str = "", required: bool = False) -> pa.Field:
     """One column; `required` columns are never null, `unit` is written out in words (`seconds`, `exchanges`)."""
     metadata = {key: value for key, value in (("unit", unit), ("note", note)) if value}
     return pa.field(name, kind, nullable=not required, metadata=metadata or None)

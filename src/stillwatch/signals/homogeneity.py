@@ -19,12 +19,14 @@ References:
     Biometrika 41, 280.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import ibis
 
 from stillwatch.model.stage import Tables
-from stillwatch.signals.sums import exact_sum, group_axes, group_bins
+from stillwatch.signals.sums import AXES, exact_sum, group_axes, group_bins, member_totals
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -94,3 +96,12 @@ def independent_exchanges(tables: Tables, axis: str) -> "ir.Table":
     upper = ibis.least(ibis.greatest(rows.value, 0.0) + 2.0 * rows.error, 1.0)
     effect = 1.0 + ibis.greatest(rows.squares / rows.n - 1.0, 0.0) * upper
     return rows.select("group_id", n_independent=rows.n / effect)
+
+
+SHARED: "Final[tuple[Callable[[Tables], ir.Table], ...]]" = (
+    member_totals,
+    group_bins,
+    group_axes,
+    *(partial(correlation, axis=axis) for axis in AXES),
+)
+"""What several signals need, each before those that are built on it: a run evaluates them once."""

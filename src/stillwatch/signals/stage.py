@@ -9,11 +9,12 @@ from stillwatch.errors import ConfigError
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Run, Tables
 from stillwatch.model.tables import GROUP_MEMBERS, GROUP_SIGNALS, GROUPS, SLICE_BINS, SLICES
-from stillwatch.signals import sums
+from stillwatch.signals import homogeneity
 from stillwatch.signals.catalog import catalog
 from stillwatch.signals.settings import Settings
 
 if TYPE_CHECKING:
+    import ibis.expr.operations as ops
     import ibis.expr.types as ir
 
 READS = (SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS)
@@ -56,12 +57,21 @@ def _finite(value: "ir.FloatingValue") -> "ir.FloatingValue":
 def _shared(tables: Tables, expressions: list["ir.Table"], engine: Engine) -> list["ir.Table"]:
     """`expressions` with the sums that signals have in common evaluated once.
 
-    A signal names only the tables that it reads. Sums over them are built by `sums`, so that two signals which need
-    the same sum hold equal sub-expressions; these are found and replaced by their evaluated tables.
+    A signal names only the tables that it reads. Sums over them are built by functions, so that two signals which need
+    the same sum hold equal sub-expressions; these are found and replaced by their evaluated tables. A later sum is built
+    on the evaluated earlier ones, so the steps are applied in order.
     """
-    for build in sums.SHARED:
-        common = build(tables)
-        held = engine.materialize(common)
-        expressions = [rows.op().replace({common.op(): held.op()}).to_expr() for rows in expressions]
-        tables = {name: rows.op().replace({common.op(): held.op()}).to_expr() for name, rows in tables.items()}
+    replaced: list[tuple[ops.Node, ops.Node]] = []
+    for build in homogeneity.SHARED:
+        common = _replace(build(tables), replaced)
+        step = (common.op(), engine.materialize(common).op())
+        expressions = [_replace(rows, [step]) for rows in expressions]
+        replaced.append(step)
     return expressions
+
+
+def _replace(expression: "ir.Table", steps: "list[tuple[ops.Node, ops.Node]]") -> "ir.Table":
+    node = expression.op()
+    for old, new in steps:
+        node = node.replace({old: new})
+    return node.to_expr()

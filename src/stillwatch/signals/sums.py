@@ -70,7 +70,3 @@ def group_axes(tables: Tables) -> "ir.Table":
 def _moments(axis: str, total: "ir.FloatingValue") -> "dict[str, ir.Value]":
     values = (total.count(), exact_sum(1.0 / total), exact_sum(total * total))
     return {f"{axis}_{name}": value for name, value in zip(_MOMENTS, values, strict=True)}
-
-
-SHARED: Final = (member_totals, group_bins, group_axes)
-"""Sums that a run evaluates once, each before those that are built on it."""

@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 N_TABLED = 0x20000  # planes 0 and 1 stand in the table; what lies above is decided by range
-CLASS_SHIFT = 24  # an entry is class << 24 | flags << 21 | folded code point (21 bits)
-UPPER_FLAG = 1 << 21  # the code point had a lower-case form
+CLASS_SHIFT = 24  # an entry is class << 24 | flags << 22 | folded code point (21 bits)
 BEYOND_HEX_FLAG = 1 << 22  # a letter other than a to f
 LETTER_FLAG = 1 << 23
-FOLD_MASK = UPPER_FLAG - 1
+FOLD_MASK = (1 << 21) - 1
 
 
 class CharClass(IntEnum):
@@ -52,7 +51,8 @@ ABOVE_TABLE_IGNORED = (0xE0000, 0xE0FFF)  # tags and variation selectors
 
 QUOTES = ('"', "'‘’‚‛", "“”„‟", "«»", "‹›", "「」", "『』", "`")  # any mark of a family closes any mark of it
 QUOTE_STRAIGHT, QUOTE_SINGLE, QUOTE_CODE = 1, 2, 8  # families count from 1; these have rules of their own
-SPECIALS = "/:.@-{};="
+SPECIALS = "/:.@-"  # hold their code point, which is above the families and CODE_MARK
+CODE_MARKS, CODE_MARK = "{};=", 9
 
 
 def _fold(character: str) -> str:
@@ -67,9 +67,8 @@ def _fold(character: str) -> str:
 def _letter_entry(character: str) -> int:
     """Entry of a letter that has a lower case or a decomposition."""
     folded = _fold(character)
-    upper = UPPER_FLAG if character.lower() != character else 0
     beyond_hex = 0 if folded in "abcdef" else BEYOND_HEX_FLAG
-    return CharClass.LETTER << CLASS_SHIFT | LETTER_FLAG | upper | beyond_hex | ord(folded)
+    return CharClass.LETTER << CLASS_SHIFT | LETTER_FLAG | beyond_hex | ord(folded)
 
 
 def _set_ranges(table: npt.NDArray[np.uint32], ranges: tuple[tuple[int, int], ...], kind: CharClass) -> None:
@@ -114,6 +113,8 @@ def alphabet() -> npt.NDArray[np.uint32]:
             table[ord(mark)] = CharClass.SPECIAL << CLASS_SHIFT | family
     for character in SPECIALS:
         table[ord(character)] = CharClass.SPECIAL << CLASS_SHIFT | ord(character)
+    for character in CODE_MARKS:
+        table[ord(character)] = CharClass.SPECIAL << CLASS_SHIFT | CODE_MARK
     for character in SPACES:
         table[ord(character)] = CharClass.SPACE << CLASS_SHIFT
     table[ord("\n")] |= ord("\n")  # the one space that the scanner looks at again

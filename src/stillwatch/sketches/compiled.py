@@ -21,9 +21,3 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     except RuntimeError:
         kept = numba.njit(nogil=True)(function)
     return kept
-
-
-def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """The function as text for its compiled callers: a call with array arguments costs about 30 ns, a copy nothing."""
-    kept: Callable[P, R] = numba.njit(inline="always")(function)
-    return kept

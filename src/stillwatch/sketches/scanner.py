@@ -15,17 +15,17 @@ from stillwatch.sketches.alphabet import (
     ABOVE_TABLE_UNSPACED,
     BEYOND_HEX_FLAG,
     CLASS_SHIFT,
+    CODE_MARK,
     FOLD_MASK,
     LETTER_FLAG,
     N_TABLED,
     QUOTE_CODE,
     QUOTE_SINGLE,
-    UPPER_FLAG,
     CharClass,
 )
-from stillwatch.sketches.compiled import compiled, inlined
+from stillwatch.sketches.compiled import compiled
 from stillwatch.sketches.hashing import FNV_OFFSET, FNV_PRIME, U, mix
-from stillwatch.sketches.kinds import BIGRAM_LENGTH, CODE, HAS_UPPER, ID, KIND_MASK, LENGTH_SHIFT, LONGEST, NUMBER, PATH, PLAIN, QUOTED
+from stillwatch.sketches.kinds import BIGRAM_LENGTH, CODE, ID, KIND_MASK, LENGTH_SHIFT, LONGEST, NUMBER, PATH, PLAIN, QUOTED
 
 LETTER, DIGIT, IGNORED = int(CharClass.LETTER), int(CharClass.DIGIT), int(CharClass.IGNORED)
 SEPARATOR, SPACE = int(CharClass.SEPARATOR), int(CharClass.SPACE)
@@ -35,14 +35,13 @@ PRIME = U(FNV_PRIME)
 DIGIT_FLAG = DIGIT << CLASS_SHIFT  # LETTER is class 0, so this bit of a word's joint entries says that it has a digit
 
 FIRST_WIDE = 128  # bytes from here on belong to characters of several bytes
-CODE_MARKS = (123, 125, 59, 61)  # { } ; =
 UNDERSCORE, FIRST_LOWER, LAST_LOWER = 95, 97, 122
 BACKTICK, NEWLINE, SLASH, DOT, COLON, AT, HYPHEN, BACKSLASH, LESS = 96, 10, 47, 46, 58, 64, 45, 92, 60
 
 # Places of the scanner's state.
 N_WORDS, QUOTE, QUOTE_START, CHUNK_START, CHUNK_HINTS, IN_CODE, JOINED, N_FENCES, N_CODE_MARKS = range(9)
 STATE_SIZE = 9
-UPPER_SHIFT = 18  # moves UPPER_FLAG to HAS_UPPER
+SPACE_ENTRY = np.int64(SPACE << CLASS_SHIFT)
 HINT_PATH, HINT_SLASH, HINT_DOT = 1, 2, 4
 
 
@@ -87,43 +86,35 @@ def push(words, kinds, state, value, kind, length):
     n = state[N_WORDS]
     words[n] = mix(value)
     if state[IN_CODE]:
-        kind = kind & HAS_UPPER | CODE
+        kind = CODE
     kinds[n] = kind | min(length, LONGEST) << LENGTH_SHIFT
     state[N_WORDS] = n + 1
 
 
-@inlined
-def end_word(words, kinds, state, value, length, seen):
-    """Append the word that has just ended; `seen` is the OR of the entries of its characters."""
-    n = state[N_WORDS]
-    words[n] = mix(value)
-    kind = PLAIN
-    if state[IN_CODE]:
-        kind = CODE
-    elif seen & DIGIT_FLAG:
-        kind = ID if seen & LETTER_FLAG else NUMBER
-    elif state[JOINED] == n and n > 0 and seen & BEYOND_HEX_FLAG == 0 and (length == 4 or length == 8 or length == 12):
-        # a part of a hyphenated hexadecimal id that happens to hold letters only
+@compiled
+def kind_of(kinds, n, seen, is_joined, is_code):
+    """Kind of word `n` from the joint entries of its characters.
+
+    A part of a hyphenated hexadecimal id that happens to hold letters only (`is_joined`) is an id.
+    """
+    if is_code:
+        return CODE
+    if seen & DIGIT_FLAG:
+        return ID if seen & LETTER_FLAG else NUMBER
+    if is_joined and n > 0 and seen & BEYOND_HEX_FLAG == 0:
         before = kinds[n - 1] & KIND_MASK
-        kind = ID if before == NUMBER or before == ID else PLAIN
-    kinds[n] = kind | (seen & UPPER_FLAG) >> UPPER_SHIFT | min(length, LONGEST) << LENGTH_SHIFT
-    state[N_WORDS] = n + 1
+        return ID if before == NUMBER or before == ID else PLAIN
+    return PLAIN
 
 
 @compiled
-def mark_path(kinds, state):
-    """Make the words since the last space a path; code stays code."""
-    for word in range(state[CHUNK_START], state[N_WORDS]):
-        if kinds[word] & KIND_MASK != CODE:
-            kinds[word] = kinds[word] & ~KIND_MASK | PATH
-
-
-@inlined
 def end_chunk(kinds, state):
     """End the run of characters between two spaces; its words are a path if it had the marks of one."""
     hints = state[CHUNK_HINTS]
     if hints & HINT_PATH or hints == HINT_SLASH | HINT_DOT:
-        mark_path(kinds, state)
+        for word in range(state[CHUNK_START], state[N_WORDS]):
+            if kinds[word] & KIND_MASK != CODE:
+                kinds[word] = kinds[word] & ~KIND_MASK | PATH
     state[CHUNK_START] = state[N_WORDS]
     state[CHUNK_HINTS] = 0
 
@@ -183,7 +174,7 @@ def is_idle(mark, following, after_word, quote):
         is_letter = following >= FIRST_WIDE or following == UNDERSCORE or FIRST_LOWER <= following | 32 <= LAST_LOWER
         return not (after_word and is_letter)
     if mark == COLON:
-        return following not in (SLASH, BACKSLASH)
+        return following != SLASH and following != BACKSLASH
     return mark < QUOTE_CODE and after_word and mark != quote
 
 
@@ -241,10 +232,12 @@ def scan(content, start, stop, alphabet, words, kinds, state):
     state[:] = 0
     state[JOINED] = -1
     value, length, seen, i = START, 0, 0, start
-    while i < stop:
-        entry, width = np.int64(alphabet[content[i]]), 1
-        if content[i] >= FIRST_WIDE:
-            entry, width = look(content, i, stop, alphabet)
+    while i <= stop:
+        entry, width = SPACE_ENTRY, 1  # what stands after the last byte
+        if i < stop:
+            entry = np.int64(alphabet[content[i]])
+            if content[i] >= FIRST_WIDE:
+                entry, width = look(content, i, stop, alphabet)
         group = entry >> CLASS_SHIFT
         if group <= DIGIT:
             value = (value ^ U(entry & FOLD_MASK)) * PRIME
@@ -257,29 +250,32 @@ def scan(content, start, stop, alphabet, words, kinds, state):
             continue
         after_word = length > 0
         if after_word:
-            end_word(words, kinds, state, value, length, seen)
+            n = state[N_WORDS]
+            kind = PLAIN
+            if seen & DIGIT_FLAG or state[IN_CODE] or state[JOINED] == n:
+                kind = kind_of(kinds, n, seen, length in (4, 8, 12), state[IN_CODE])
+            words[n] = mix(value)
+            kinds[n] = kind | min(length, LONGEST) << LENGTH_SHIFT
+            state[N_WORDS] = n + 1
             value, length, seen = START, 0, 0
         mark = entry & FOLD_MASK
         if group == SPACE:
-            end_chunk(kinds, state)
+            if state[CHUNK_HINTS]:
+                end_chunk(kinds, state)
+            state[CHUNK_START] = state[N_WORDS]
             if mark == NEWLINE and state[QUOTE] and is_blank_line(content, i + 1, stop):
                 state[QUOTE] = 0
         elif group == UNSPACED:
-            i = read_unspaced(content, i, stop, alphabet, words, kinds, state)
-            continue
+            i = read_unspaced(content, i, stop, alphabet, words, kinds, state) - width
         elif group == SPECIAL:
             following = content[i + width] if i + width < stop else 0
             if mark == HYPHEN:
                 state[JOINED] = state[N_WORDS]
-            elif mark in CODE_MARKS:
+            elif mark == CODE_MARK:
                 state[N_CODE_MARKS] += 1
             elif not is_idle(mark, following, after_word, state[QUOTE]):
-                i = read_special(content, i, width, start, stop, alphabet, kinds, state, mark, after_word)
-                continue
+                i = read_special(content, i, width, start, stop, alphabet, kinds, state, mark, after_word) - width
         i += width
-    if length:
-        end_word(words, kinds, state, value, length, seen)
-    end_chunk(kinds, state)
 
 
 @compiled

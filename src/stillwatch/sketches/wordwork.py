@@ -17,7 +17,7 @@ GRAM_5 = U(pow(0x9E3779B97F4A7C15, 5, 1 << 64))
 N_GRAM = 5
 FULL_SCALE_CHARACTERS = 2000  # up to this length 1/8 of the shingles are kept
 LONG_SORT = 64
-HEAD, TAIL = 16, 4  # skeleton words hashed from the front and from the back; measured in docs/sketches.md
+HEAD = 16  # skeleton words that are hashed; measured in docs/sketches.md
 SLOT = U(0x5107)  # stands for a run of abstracted words; any constant
 N_AXES = 12
 AXIS_SHIFT = 20  # bits 20 to 31 of a word's hash are its signs on the projections
@@ -93,33 +93,17 @@ def sort(values, start, stop):
 
 
 @compiled
-def is_slot(kind):
-    """Whether the skeleton abstracts a word of this kind."""
-    return kind & KIND_MASK != PLAIN
-
-
-@compiled
 def skeleton_of(words, kinds, n_words):
-    """Hash of the first and last skeleton words; a run of numbers, ids, paths, quotes and code is one slot."""
+    """Hash of the first HEAD skeleton words; a run of numbers, ids, paths, quotes and code is one of them."""
     value, n_tokens, k = U(0), 0, 0
     while k < n_words and n_tokens < HEAD:
-        if is_slot(kinds[k]):
-            value = value * GRAM + SLOT
-            while k < n_words and is_slot(kinds[k]):
-                k += 1
-        else:
+        if kinds[k] & KIND_MASK == PLAIN:
             value = value * GRAM + words[k]
             k += 1
-        n_tokens += 1
-    back, n_tokens = n_words - 1, 0
-    while back >= k and n_tokens < TAIL:
-        if is_slot(kinds[back]):
-            value = value * GRAM + SLOT
-            while back >= k and is_slot(kinds[back]):
-                back -= 1
         else:
-            value = value * GRAM + words[back]
-            back -= 1
+            value = value * GRAM + SLOT
+            while k < n_words and kinds[k] & KIND_MASK != PLAIN:
+                k += 1
         n_tokens += 1
     return mix(value)
 

@@ -38,12 +38,12 @@ class Canonical:
     identity_order: tuple[str, ...] = ("account_id", "org_id", "api_key_id", "end_user_id")
 
     def parse(self, stream: BinaryIO, *, uri: str) -> Iterator[Parsed]:
-        """Yield the rows in chunks; the form is told by the first bytes, CSV from JSON lines by the first sign."""
+        """Yield the rows in chunks; the form is told by the first bytes, then the file's name, then the first sign."""
         steady = SteadyStream(stream)
         head = steady.head(64).removeprefix(BYTE_ORDER_MARK).lstrip()
         if head.startswith(PARQUET_MAGIC):
             yield from _parse_parquet(stream, uri)
-        elif head[:1] in (b"{", b"["):
+        elif _is_json_lines(head, uri):
             yield from parse_objects(read_lines(steady), decode_object, _known, required=NEVER_NULL)
         elif head:
             yield from _parse_csv(steady, uri)
@@ -52,6 +52,11 @@ class Canonical:
 
 
 SOURCE = Canonical()
+
+
+def _is_json_lines(head: bytes, uri: str) -> bool:
+    plain = uri.lower().removesuffix(".gz").removesuffix(".zst")
+    return plain.endswith((".jsonl", ".ndjson")) or (not plain.endswith(".csv") and head[:1] in (b"{", b"["))
 
 
 def _parse_parquet(stream: BinaryIO, uri: str) -> Iterator[Parsed]:

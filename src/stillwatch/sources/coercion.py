@@ -57,19 +57,12 @@ def as_text(value: object) -> Outcome:
 
 def as_number(value: object) -> float | int | Flaw | None:
     """A finite number, also from its decimal digits as text; NaN is null."""
-    if value is None:
-        return None
+    if isinstance(value, (str, bytes)):
+        value = _spelled_number(value)
+    if value is None or isinstance(value, Flaw):
+        return value
     if isinstance(value, bool):
         return wrong_type("number", value)
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    if isinstance(value, str):
-        stripped = value.strip()
-        if not stripped:
-            return None
-        if not NUMBER.fullmatch(stripped):
-            return wrong_type("number", value)
-        value = float(stripped) if "." in stripped else int(stripped)
     if isinstance(value, Decimal):
         value = float(value)
     if isinstance(value, float):
@@ -77,6 +70,15 @@ def as_number(value: object) -> float | int | Flaw | None:
             return None
         return value if math.isfinite(value) else Flaw("out_of_range", "number is infinite")
     return value if isinstance(value, int) else wrong_type("number", value)
+
+
+def _spelled_number(value: str | bytes) -> float | int | Flaw | None:
+    digits = value.decode("ascii", "replace").strip() if isinstance(value, bytes) else value.strip()
+    if not digits:
+        return None
+    if not NUMBER.fullmatch(digits):
+        return wrong_type("number", value)
+    return float(digits) if "." in digits else int(digits)
 
 
 def as_count(value: object) -> Outcome:

@@ -48,21 +48,23 @@ def read_csv(stream: SteadyStream, *, uri: str, check_header: Callable[[list[str
         held += chunk
     header, held = _header(held, uri)
     check_header(header)
-    line_no = 1
-    is_end = False
+    line_no, torn, is_end = 1, b"", False
     while not is_end:
         chunk = stream.read()
         is_end = not chunk
         held += chunk
         if len(held) < BLOCK_BYTES and not is_end:
             continue
-        for part in _frames(held, header, line_no, is_end=is_end and stream.fault is None):
+        if stream.fault is not None:
+            cut = _sound_end(held) or held.rfind(b"\n") + 1
+            held, torn = held[:cut], held[cut:]
+        for part in _frames(held, header, line_no, is_end=is_end):
             if isinstance(part, bytes):
                 held = part
                 continue
             yield part
             line_no += 1 if isinstance(part, Reject) else part.batch.num_rows
-    if truncation := stream.truncation(line_no, held):
+    if truncation := stream.truncation(line_no, torn):
         yield truncation
 
 

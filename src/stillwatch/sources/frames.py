@@ -12,6 +12,8 @@ from stillwatch.sources.base import Reject
 from stillwatch.sources.digests import raw_digest
 
 PARQUET_MAGIC = b"PAR1"
+UNREADABLE = (pa.ArrowException, OSError, ValueError)
+"""What Arrow raises on damaged files."""
 FRAME_BYTES = 64 << 20
 """Decoded bytes that a frame of a Parquet file should not pass, judged by the mean row of its row group."""
 MAX_FRAME_RECORDS = 1 << 17
@@ -36,14 +38,14 @@ def read_parquet(stream: BinaryIO, *, uri: str, wanted: Collection[str] | None =
     """
     try:
         file = pq.ParquetFile(stream)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError) as error:
+        names = [name for name in file.schema_arrow.names if wanted is None or name in wanted]
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    except UNREADABLE as error:
         raise _no_parquet(uri) from error
-    names = [name for name in file.schema_arrow.names if wanted is None or name in wanted]
     line_no = 1
-    for group in range(file.metadata.num_row_groups):
-        frames = _row_group(file, group, names, line_no)
-        yield from frames
-        line_no += file.metadata.row_group(group).num_rows
+    for group, n in enumerate(sizes):
+        yield from _row_group(file, group, names, line_no)
+        line_no += max(n, 1)
 
 
 def _no_parquet(uri: str) -> SourceError:
@@ -54,28 +56,30 @@ def parquet_columns(stream: BinaryIO, *, uri: str) -> list[str]:
     """Top-level column names of a Parquet file.
 
     Raises:
-        SourceError: the stream is no Parquet file.
+        SourceError: the stream is no Parquet file, or two columns have the same name.
     """
     try:
         names: list[str] = pq.ParquetFile(stream).schema_arrow.names
-    except (pa.ArrowInvalid, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise _no_parquet(uri) from error
+    if len(set(names)) < len(names):
+        raise SourceError(f"{uri} has two columns of the same name; rename one of them")
     return names
 
 
 def _row_group(file: pq.ParquetFile, group: int, names: list[str], line_no: int) -> Iterator[Frame | Reject]:
-    meta = file.metadata.row_group(group)
-    mean_bytes = max(1, meta.total_byte_size // max(1, meta.num_rows))
-    size = min(MAX_FRAME_RECORDS, max(MIN_FRAME_RECORDS, FRAME_BYTES // mean_bytes))
-    unread = {name: n for name, n in _unread_counts(file, group, names).items() if n}
     try:
+        meta = file.metadata.row_group(group)
+        mean_bytes = max(1, meta.total_byte_size // max(1, meta.num_rows))
+        size = min(MAX_FRAME_RECORDS, max(MIN_FRAME_RECORDS, FRAME_BYTES // mean_bytes))
+        unread = {name: n for name, n in _unread_counts(file, group, names).items() if n > 0}
         for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False):
             n = batch.num_rows
             counts = {name: n - batch.column(i).null_count for i, name in enumerate(batch.schema.names)}
             yield Frame(pa.array(range(line_no, line_no + n), pa.int64()), batch, counts | unread)
             line_no += n
             unread = {}
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         detail = f"the rest of row group {group} could not be read: {type(error).__name__}"
         yield Reject(line_no, "truncated_stream", detail, 0, raw_digest(b""))
 

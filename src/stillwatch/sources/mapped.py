@@ -14,7 +14,7 @@ from stillwatch.errors import SourceError
 from stillwatch.sources.base import Parsed, Reject, with_compressed
 from stillwatch.sources.casts import is_text, rescaled
 from stillwatch.sources.chunks import frame_records, parse_objects, rejected
-from stillwatch.sources.coercion import Flaw, as_number, as_text, canonical_json, from_unit
+from stillwatch.sources.coercion import Flaw, as_number, canonical_json, from_unit
 from stillwatch.sources.columns import Values
 from stillwatch.sources.csvblocks import read_csv
 from stillwatch.sources.documents import read_documents
@@ -22,7 +22,7 @@ from stillwatch.sources.frames import Frame, parquet_columns, read_parquet
 from stillwatch.sources.jsonlines import decode_object
 from stillwatch.sources.mapping_file import ATTRIBUTES, PER_SECOND, Mapping, Rule, read_mapping
 from stillwatch.sources.messages import definitions_json, output_text, prompt_text, system_text, tool_call_names
-from stillwatch.sources.records import Record, Row, allowed_attributes, first_present, joined, listed
+from stillwatch.sources.records import Record, Row, allowed_attributes, first_present, joined
 from stillwatch.sources.streams import SteadyStream
 
 REQUIRED = ("source_record_id", "start_time")
@@ -189,7 +189,9 @@ def _words(value: object) -> str | None:
 def _taken(what: str, found: object) -> object:
     held = _opened(found) if isinstance(found, str) else found
     if what == "text":
-        return joined((item for item in listed(held) if isinstance(item, str)), "\n") or as_text(found)
+        if isinstance(held, list):
+            return joined((item for item in held if isinstance(item, str)), "\n")
+        return found
     if what == "json":
         return definitions_json(held)
     take = {"prompt": prompt_text, "system": system_text, "output": output_text, "tool_calls": tool_call_names}

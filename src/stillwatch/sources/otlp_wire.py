@@ -3,6 +3,7 @@
 A protobuf export request is walked field by field, so that a file that breaks off costs only what is behind the break.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from stillwatch.sources.coercion import canonical_json
 from stillwatch.sources.records import Record, listed, mapping, text_or_none
 
+INTEGER = re.compile(r"-?\d{1,19}")
 LENGTH, VARINT, FIXED64, FIXED32 = 2, 0, 1, 5
 OUTER_RECORDS, INNER_RECORDS, CONTEXT = 1, 2, 1
 """Field numbers: of the records in an export request; of the records, and of their context, inside."""
@@ -188,7 +190,7 @@ def _json_value(value: Mapping[str, object]) -> object:
     """The value of an AnyValue; 64-bit integers come as text. Bytes and unknown kinds are null."""
     kind, held = next(iter(value.items()), (None, None))
     if kind == "intValue" and isinstance(held, str):
-        return int(held) if held.lstrip("-").isdecimal() and len(held) < 21 else held
+        return int(held) if INTEGER.fullmatch(held) else held
     if kind in ("stringValue", "boolValue", "doubleValue", "intValue"):
         return held
     if kind == "arrayValue":

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 
-from stillwatch.errors import StillwatchError
+from stillwatch.errors import LedgerError
 from stillwatch.store.schema import LEDGER, LEDGER_SALTS, META, microseconds, moment
 from stillwatch.store.state import State
 
@@ -18,12 +18,6 @@ Body = Mapping[str, str | int | bool | None]
 
 _GENESIS = "0" * 64
 _HEAD = "ledger_head"
-
-
-class LedgerError(StillwatchError):
-    """An entry of the ledger was changed, removed or put in from outside."""
-
-    exit_code = 5
 
 
 @dataclass(frozen=True, slots=True)

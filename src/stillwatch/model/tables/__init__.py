@@ -1,0 +1,72 @@
+"""The floor plan: every table, its columns with units, its key, and the one room that makes it.
+
+Times are UTC microseconds, windows are half-open. 64-bit hashes and pseudonyms are signed integers (the two's
+complement of the unsigned hash), because Spark SQL has no unsigned type. Null means *not reported*, never zero.
+"""
+
+from stillwatch.model.table import Table
+from stillwatch.model.tables.aggregates import ACCOUNT_DAYS, TOKEN_USES
+from stillwatch.model.tables.findings import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS, JUDGEMENTS
+from stillwatch.model.tables.groups import (
+    CALIBRATIONS,
+    GROUP_MEMBERS,
+    GROUP_SCORES,
+    GROUP_SIGNALS,
+    GROUPS,
+    SLICE_BINS,
+    SLICES,
+)
+from stillwatch.model.tables.ingested import (
+    ACCOUNT_EVENTS,
+    ACCOUNTS,
+    CONTENTS,
+    EXCHANGE_RECORDS,
+    EXCHANGES,
+    IDENTITIES,
+    INGEST_BATCHES,
+    INGEST_REJECTS,
+    PROMPT_SKETCHES,
+)
+from stillwatch.model.tables.kinds import BINS, COUNT, DAY, FLAG, HASH, REAL, TEXT, TEXTS, TIME
+
+__all__ = [
+    "ACCOUNTS",
+    "ACCOUNT_DAYS",
+    "ACCOUNT_EVENTS",
+    "ACCOUNT_FINDINGS",
+    "BINS",
+    "CALIBRATIONS",
+    "CAMPAIGNS",
+    "CAMPAIGN_MEMBERS",
+    "CONTENTS",
+    "COUNT",
+    "DAY",
+    "DETECTION_RUNS",
+    "EXCHANGES",
+    "EXCHANGE_RECORDS",
+    "FLAG",
+    "GROUPS",
+    "GROUP_MEMBERS",
+    "GROUP_SCORES",
+    "GROUP_SIGNALS",
+    "HASH",
+    "IDENTITIES",
+    "INGEST_BATCHES",
+    "INGEST_REJECTS",
+    "JUDGEMENTS",
+    "PROMPT_SKETCHES",
+    "REAL",
+    "SLICES",
+    "SLICE_BINS",
+    "TABLES",
+    "TEXT",
+    "TEXTS",
+    "TIME",
+    "TOKEN_USES",
+]
+
+TABLES: tuple[Table, ...] = (
+    EXCHANGE_RECORDS, PROMPT_SKETCHES, CONTENTS, ACCOUNTS, ACCOUNT_EVENTS, INGEST_BATCHES, INGEST_REJECTS, EXCHANGES,
+    TOKEN_USES, ACCOUNT_DAYS, SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS, GROUP_SIGNALS, GROUP_SCORES, CALIBRATIONS,
+    CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, DETECTION_RUNS, JUDGEMENTS, IDENTITIES,
+)  # fmt: skip

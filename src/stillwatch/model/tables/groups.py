@@ -1,0 +1,149 @@
+"""What grouping, signals and scoring write."""
+
+import pyarrow as pa
+
+from stillwatch.model.table import Home, Table, column
+from stillwatch.model.tables.kinds import COUNT, FLAG, HASH, REAL, TEXT, TEXTS, TIME
+
+SLICES = Table(
+    name="slices",
+    made_by="grouping",
+    key=("slice_id",),
+    home=Home.RUN,
+    schema=pa.schema(
+        [
+            column("slice_id", COUNT, "rank of (token_kind, token, account_id) in this run", required=True),
+            column("account_id", TEXT, required=True),
+            column(
+                "token_kind",
+                TEXT,
+                "as in token_uses; shingles are folded to shingle_bundle; device, payment, ... too",
+                required=True,
+            ),
+            column("token", HASH, required=True),
+            column("n", COUNT, unit="exchanges", required=True),
+            column("input_tokens", COUNT, unit="tokens", required=True),
+            column("output_tokens", COUNT, unit="tokens", required=True),
+            column("first_seen_at", TIME, required=True),
+            column("last_seen_at", TIME, required=True),
+            column("age_days", REAL, "onset minus the account's creation; null when unknown", unit="days"),
+        ]
+    ),
+)
+
+SLICE_BINS = Table(
+    name="slice_bins",
+    made_by="grouping",
+    key=("slice_id", "axis", "bin"),
+    home=Home.RUN,
+    schema=pa.schema(
+        [
+            column("slice_id", COUNT, required=True),
+            column(
+                "axis",
+                TEXT,
+                "cell (0-255), hour (0-23), day (days since the window's first) or capability (0-7)",
+                required=True,
+            ),
+            column("bin", pa.int32(), required=True),
+            column("n", COUNT, unit="exchanges", required=True),
+        ]
+    ),
+)
+
+GROUPS = Table(
+    name="groups",
+    made_by="grouping",
+    key=("group_id",),
+    home=Home.RUN,
+    schema=pa.schema(
+        [
+            column("group_id", TEXT, required=True),
+            column("proposal", TEXT, "token (G1), stratum (G2), linked (G3) or community (G4)", required=True),
+            column("token_kind", TEXT, "of the shared token; linked for G3 and G4", required=True),
+            column("token", HASH, "null for G3 and G4"),
+            column("stratum", TEXT, "null unless the group is a stratum of a popular token"),
+            column("is_whole_popular", FLAG, "whole adopters of a popular token: shown, never judged", required=True),
+            column("n_accounts", COUNT, unit="accounts", required=True),
+            column("n_exchanges", COUNT, unit="exchanges", required=True),
+            column("first_seen_at", TIME, required=True),
+            column("last_seen_at", TIME, required=True),
+            column(
+                "n_tests",
+                COUNT,
+                "tests that this proposal is one of (strata of one token)",
+                unit="tests",
+                required=True,
+            ),
+        ]
+    ),
+)
+
+GROUP_MEMBERS = Table(
+    name="group_members",
+    made_by="grouping",
+    key=("group_id", "slice_id"),
+    home=Home.RUN,
+    schema=pa.schema(
+        [
+            column("group_id", TEXT, required=True),
+            column("slice_id", COUNT, required=True),
+            column("account_id", TEXT, required=True),
+        ]
+    ),
+)
+
+GROUP_SIGNALS = Table(
+    name="group_signals",
+    made_by="signals",
+    key=("group_id", "signal"),
+    home=Home.RUN,
+    schema=pa.schema(
+        [
+            column("group_id", TEXT, required=True),
+            column("signal", TEXT, required=True),
+            column("value", REAL, "point estimate in the signal's own unit"),
+            column(
+                "conservative_value",
+                REAL,
+                "the end of its uncertainty that accuses least, oriented so that high is suspicious",
+            ),
+            column("n", COUNT, "observations behind the value", required=True),
+        ]
+    ),
+)
+
+GROUP_SCORES = Table(
+    name="group_scores",
+    made_by="scoring",
+    key=("group_id",),
+    home=Home.RUN,
+    schema=pa.schema(
+        [
+            column("group_id", TEXT, required=True),
+            column("signals", TEXTS, "names, parallel to p_values", required=True),
+            column("p_values", pa.list_(REAL), "conformal p of each signal among honest groups", required=True),
+            column("score", REAL, "sum of -log10 p", required=True),
+            column("p_value", REAL, "rank among the best groups of honest provider-windows", required=True),
+            column("q_value", REAL, "share of honest people among all people at this score or above", required=True),
+            column("tier", TEXT, "none, review or accuse", required=True),
+            column("nearest_lookalike", TEXT, required=True),
+            column("margin", REAL, "score minus the 0.99 quantile of that class", required=True),
+            column("calibration_id", TEXT, required=True),
+        ]
+    ),
+)
+
+CALIBRATIONS = Table(
+    name="calibrations",
+    made_by="scoring",
+    key=("calibration_id",),
+    schema=pa.schema(
+        [
+            column("calibration_id", TEXT, "digest of the body", required=True),
+            column("kind", TEXT, "shipped or fitted", required=True),
+            column("created_at", TIME, required=True),
+            column("body", TEXT, "the calibration as JSON", required=True),
+        ]
+    ),
+)

@@ -1,0 +1,215 @@
+"""The campaigns stage on a small planted run."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from stillwatch import campaigns
+from stillwatch.engines import Engine, open_engine
+from stillwatch.engines import Settings as EngineSettings
+from stillwatch.model.stage import Run
+from stillwatch.model.window import Window
+
+START = datetime(2026, 4, 1, tzinfo=UTC)
+RUN = Run(run_id="run-1", window=Window(START, START + timedelta(days=45)))
+TABLES = {table.name: table for table in (*campaigns.READS, *campaigns.WRITES)}
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    opened = open_engine("duckdb", EngineSettings())
+    yield opened
+    opened.close()
+
+
+class Case:
+    """A run in which groups of accounts were scored; everything not said is empty."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict[str, object]]] = {name: [] for name in TABLES}
+        self.rows["calibrations"] = [{"calibration_id": "cal", "kind": "shipped", "created_at": START, "body": "{}"}]
+
+    def group(
+        self,
+        group_id: str,
+        accounts: list[str],
+        *,
+        kind: str = "system",
+        tier: str = "accuse",
+        n: int = 5,
+        score: float = 9.0,
+    ) -> "Case":
+        token = sum(map(ord, group_id))
+        self.rows["groups"].append({
+            "group_id": group_id, "proposal": "token", "token_kind": kind, "token": token, "stratum": None,
+            "is_whole_popular": False, "n_accounts": len(accounts), "n_exchanges": n * len(accounts),
+            "first_seen_at": START, "last_seen_at": START + timedelta(days=3), "n_tests": 1,
+        })  # fmt: skip
+        self.rows["group_scores"].append({
+            "group_id": group_id, "signals": ["volume_dispersion", "youth"], "p_values": [1e-4, 0.7], "score": score,
+            "p_value": 0.01, "q_value": 0.001, "tier": tier, "nearest_lookalike": "hackathon", "margin": 2.0,
+            "calibration_id": "cal",
+        })  # fmt: skip
+        for account_id in accounts:
+            slice_id = self.slice(account_id, kind=kind, token=token, n=n)
+            self.rows["group_members"].append({"group_id": group_id, "slice_id": slice_id, "account_id": account_id})
+        return self
+
+    def slice(self, account_id: str, *, kind: str, token: int, n: int = 5) -> int:
+        slice_id = len(self.rows["slices"])
+        self.rows["slices"].append({
+            "slice_id": slice_id, "account_id": account_id, "token_kind": kind, "token": token, "n": n,
+            "input_tokens": 100 * n, "output_tokens": 300 * n, "first_seen_at": START,
+            "last_seen_at": START + timedelta(days=3), "age_days": 1.0,
+        })  # fmt: skip
+        self.rows["slice_bins"].append({"slice_id": slice_id, "axis": "capability", "bin": 1, "n": n})
+        return slice_id
+
+    def account(self, account_id: str, *, owner: str | None = None, tags: list[str] | None = None) -> "Case":
+        row: dict[str, object] = dict.fromkeys(TABLES["accounts"].schema.names)
+        row.update(account_id=account_id, as_of=START, ingest_batch_id="b", ingested_at=START, verified_owner=owner,
+                   contract_tags=tags)  # fmt: skip
+        self.rows["accounts"].append(row)
+        return self
+
+    def judged(self, kind: str, subject: str, verdict: str) -> "Case":
+        self.rows["judgements"].append({
+            "judgement_id": f"j{len(self.rows['judgements'])}", "subject_kind": kind, "subject_id": subject,
+            "verdict": verdict, "author": "ana", "note": "", "judged_at": START,
+        })  # fmt: skip
+        return self
+
+    def run(self, engine: Engine, run: Run = RUN) -> dict[str, pa.Table]:
+        tables = {
+            table.name: engine.from_arrow(table, pa.Table.from_pylist(self.rows[table.name], schema=table.schema))
+            for table in campaigns.READS
+        }
+        found = campaigns.run(tables, run, engine=engine, settings=campaigns.Settings())
+        return {name: engine.to_arrow(expression) for name, expression in found.items()}
+
+
+CREW = [f"a{number:02}" for number in range(30)]
+
+
+def tiers(found: dict[str, pa.Table]) -> dict[str, str]:
+    findings = found["account_findings"]
+    return dict(zip(findings["account_id"].to_pylist(), findings["tier"].to_pylist(), strict=True))
+
+
+def test_without_flagged_groups_nothing_is_found(engine: Engine) -> None:
+    found = Case().group("g1", CREW, tier="none").run(engine)
+    assert [table.num_rows for table in found.values()] == [0, 0, 0]
+    assert {name: table.schema.names for name, table in found.items()} == {
+        table.name: table.schema.names for table in campaigns.WRITES
+    }
+
+
+def test_a_flagged_group_becomes_a_campaign_with_its_evidence(engine: Engine) -> None:
+    found = Case().group("g1", CREW).run(engine)
+    [campaign] = found["campaigns"].to_pylist()
+    assert campaign["n_accounts"] == 30
+    assert campaign["n_exchanges"] == 150
+    assert campaign["output_tokens"] == 150 * 300
+    assert campaign["capabilities"] == ["software_engineering"]
+    assert campaign["signals"] == ["volume_dispersion"]
+    assert campaign["calibration"] == "shipped"
+    assert set(tiers(found).values()) == {"accuse"}
+
+
+def test_one_exchange_and_one_kind_of_token_is_not_enough_to_be_a_member(engine: Engine) -> None:
+    assert tiers(Case().group("g1", CREW, n=1).run(engine)) == {}
+
+
+def test_two_independent_kinds_make_a_member_however_few_the_exchanges(engine: Engine) -> None:
+    case = Case().group("g1", CREW, n=1).group("g2", CREW, kind="address", n=1)
+    assert set(tiers(case.run(engine)).values()) == {"accuse"}
+
+
+def test_two_kinds_of_the_same_prompt_text_are_not_independent(engine: Engine) -> None:
+    case = Case().group("g1", CREW, kind="skeleton", n=1).group("g2", CREW, kind="shingle_bundle", n=1)
+    assert tiers(case.run(engine)) == {}
+
+
+def test_an_account_is_only_reviewed_when_the_accusing_groups_alone_say_too_little(engine: Engine) -> None:
+    case = Case().group("g1", CREW, n=2).group("g2", CREW, n=2, tier="review")
+    assert set(tiers(case.run(engine)).values()) == {"review"}
+
+
+def test_one_verified_owner_goes_to_the_account_manager(engine: Engine) -> None:
+    case = Case().group("g1", CREW)
+    for account_id in CREW:
+        case.account(account_id, owner="Example Fleet")
+    found = case.run(engine)
+    assert set(tiers(found).values()) == {"review"}
+    assert set(found["account_findings"]["queue"].to_pylist()) == {"account_manager"}
+
+
+def test_many_different_verified_owners_do_not_hide_a_campaign(engine: Engine) -> None:
+    case = Case().group("g1", CREW)
+    for account_id in CREW:
+        case.account(account_id, owner=f"owner of {account_id}")
+    assert set(tiers(case.run(engine)).values()) == {"accuse"}
+
+
+def test_what_a_person_judged_honest_is_not_found_again(engine: Engine) -> None:
+    first = Case().group("g1", CREW).run(engine)
+    campaign_id = first["campaigns"]["campaign_id"][0].as_py()
+    again = Case().group("g1", CREW).judged("campaign", campaign_id, "honest")
+    again.rows["campaign_members"] = first["campaign_members"].to_pylist()
+    assert tiers(again.run(engine)) == {}
+    one = Case().group("g1", CREW).judged("account", "a00", "honest").run(engine)
+    assert set(tiers(one)) == set(CREW) - {"a00"}
+
+
+def test_an_exclusive_token_brings_in_a_new_account_for_review_only(engine: Engine) -> None:
+    case = Case().group("g1", CREW)
+    case.slice("newcomer", kind="system", token=case.rows["groups"][0]["token"], n=1)
+    found = case.run(engine)
+    assert tiers(found)["newcomer"] == "review"
+    row = found["account_findings"].to_pylist()[-1]
+    assert row["reasons"] == ["exclusive_token"]
+
+
+def test_two_exclusive_kinds_take_over_the_tier_of_the_campaign(engine: Engine) -> None:
+    case = Case().group("g1", CREW).group("g2", CREW, kind="address")
+    for number in range(2):
+        case.slice(
+            "newcomer", kind=case.rows["groups"][number]["token_kind"], token=case.rows["groups"][number]["token"], n=1
+        )
+    assert tiers(case.run(engine))["newcomer"] == "accuse"
+
+
+def test_a_borrowed_honest_token_takes_no_honest_adopter_with_it(engine: Engine) -> None:
+    case = Case().group("g1", CREW)
+    for member in CREW:
+        case.slice(member, kind="tools", token=7)
+    for number in range(40):
+        case.slice(f"honest{number}", kind="tools", token=7)
+    assert set(tiers(case.run(engine))) == set(CREW)
+
+
+def test_a_campaign_keeps_its_id_and_first_date_in_the_next_run(engine: Engine) -> None:
+    first = Case().group("g1", CREW[:20]).run(engine)
+    later = Case().group("g1", CREW)
+    for name in ("campaign_members", "account_findings"):
+        later.rows[name] = first[name].to_pylist()
+    window = Window(RUN.window.start + timedelta(days=1), RUN.window.end + timedelta(days=1))
+    second = later.run(engine, Run(run_id="run-2", window=window))
+    assert second["campaigns"]["campaign_id"] == first["campaigns"]["campaign_id"]
+    dates = dict(
+        zip(*(second["account_findings"][c].to_pylist() for c in ("account_id", "first_flagged_at")), strict=True)
+    )
+    assert dates["a00"] == RUN.window.end
+    assert dates["a29"] == window.end
+
+
+def test_the_order_of_rows_changes_nothing(engine: Engine) -> None:
+    case = Case().group("g1", CREW).group("g2", CREW[5:], kind="tools")
+    plain = case.run(engine)
+    for rows in case.rows.values():
+        rows.reverse()
+    assert {name: table.to_pylist() for name, table in case.run(engine).items()} == {
+        name: table.to_pylist() for name, table in plain.items()
+    }
