@@ -132,10 +132,13 @@ def main() -> None:
         counts = {name: sum(batch.num_rows for batch in engine.to_batches(rows)) for name, rows in made.items()}
         wall, cpu = time.perf_counter() - started, cpu_seconds() - cpu_started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        shingles = made["token_uses"].filter(made["token_uses"].token_kind == "shingle")
+        kept = engine.to_arrow(shingles.aggregate(n=shingles.n.sum()))["n"][0].as_py()
         engine.close()
     n = options.exchanges // options.days * options.days
     print(f"machine: {os.cpu_count()} cores, {platform.machine()}, seed {options.seed}, engine {options.engine}")
     print(f"exchanges {n}, days {options.days}, rows out {counts}")
+    print(f"shingle occurrences {n * N_SHINGLES}, recorded {kept}")
     print(f"wall {wall:.1f} s, CPU {cpu:.1f} s, {n / wall:,.0f} exchanges/s")
     print(
         f"peak memory {peak:.0f} MB of this process ({before:.0f} MB before the stage), engine limit {options.memory}"

@@ -212,6 +212,7 @@ class Stillwatch:
             )
             days = tables[ACCOUNT_DAYS.name]
             seen = engine.to_arrow(days.group_by("account_id").agg(n_exchanges=days.n.sum()))
+        findings = findings.cast(pa.schema([field.with_nullable(True) for field in findings.schema]))
         found = findings.take(pc.index_in(seen["account_id"], value_set=findings["account_id"].combine_chunks()))
         joined = found.set_column(0, "account_id", seen["account_id"]).append_column("n_exchanges", seen["n_exchanges"])
         tier = joined.column_names.index("tier")
@@ -229,9 +230,9 @@ class Stillwatch:
             return Explanation(account_id, None, None)
         campaign_id = mine[0]["campaign_id"]
         campaigns = [
-            row for row in self.campaigns(run["run_id"]).table.to_pylist() if row["campaign_id"] == campaign_id
+            row for row in self.campaigns(str(run["run_id"])).table.to_pylist() if row["campaign_id"] == campaign_id
         ]
-        members = self.members(campaign_id, run["run_id"]).table
+        members = self.members(campaign_id, str(run["run_id"])).table
         slices = members.filter(pc.equal(members["account_id"], account_id)).to_pylist()
         return Explanation(account_id, mine[0], campaigns[0] if campaigns else None, slices)
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from stillwatch.ingest import BatchReport, Settings, ingest_account_events, ingest_accounts, ingest_paths
-from stillwatch.model.table import Table
+from stillwatch.model.table import Home, Table
+from stillwatch.model.tables import TABLES
 from stillwatch.sources.base import Source
 from stillwatch.sources.canonical import SOURCE as CANONICAL
 from stillwatch.store.keys import Keys
@@ -87,6 +88,10 @@ class House:
         files = self.lake.snapshot().files(table)
         parts = [pq.read_table(file, partitioning=None) for file in files]
         return pa.concat_tables(parts) if parts else table.empty()
+
+    def every_row(self) -> list[list[dict[str, object]]]:
+        """The decoded rows of every lake table, for searches that compression would defeat."""
+        return [self.rows(table).to_pylist() for table in TABLES if table.home is Home.LAKE]
 
 
 def make_house(folder: Path) -> House:

@@ -11,7 +11,8 @@ from stillwatch.sketches import hash_text
 
 RAW = {
     "account_id": "a1", "created_at": "2026-01-02T03:04:05Z", "org_id": "o1", "plan": "pro",
-    "email": "Jo.Doe7@Mail.test", "phone": "+1 555 000 1111", "name": "Jo  Doe", "payment_fingerprint": "fp-1", "device_id": "dev-1",
+    "email": "Jo.Doe7@Mail.test", "phone": "+1 555 000 1111", "name": "Jo  Doe", "payment_fingerprint": "fp-1",
+    "device_id": "dev-1",
     "signup_client_address": "203.0.113.9", "verified_owner": "Some Owner", "contract_tags": ["synthetic-data"],
 }  # fmt: skip
 

@@ -362,7 +362,7 @@ def test_nothing_that_is_logged_or_stored_holds_a_raw_identity_or_a_secret(house
             texts |= {"source_record_id": f"{at}-{value}", "tool_call_names": [value], "finish_reasons": [value]}
         rows.append(texts | {"attributes": json.dumps({"x": {"y": value}, value: 1})})
     stored(house, tmp_path, *rows)
-    columns = house.rows(EXCHANGE_RECORDS).to_pylist()
+    columns = house.every_row()
     files = [file for file in (tmp_path / "workspace").rglob("*") if file.is_file()]
     raw = b"".join(file.read_bytes() for file in files) + caplog.text.encode()
     for value in planted:

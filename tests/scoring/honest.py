@@ -17,6 +17,7 @@ def groups_table(ids, sizes, classes, windows, *, kinds="skeleton", n_tests=1):
             "token_kind": [kinds] * n if isinstance(kinds, str) else kinds,
             "proposal": ["token"] * n,
             "n_accounts": pa.array(sizes, pa.int64()),
+            "n_exchanges": pa.array([20 * size for size in sizes], pa.int64()),
             "n_tests": pa.array([n_tests] * n, pa.int64()),
             "honest_class": classes,
         }

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.model.stage import Run
-from stillwatch.model.tables import CALIBRATIONS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
+from stillwatch.model.tables import ACCOUNTS, CALIBRATIONS, GROUP_MEMBERS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
 from stillwatch.model.window import Window
 from stillwatch.scoring import READS, WRITES, Settings, calibration_row, calibrations, run, shipped
 from tests.scoring.honest import SIGNALS, calibration, signals_table
@@ -48,7 +48,7 @@ def groups(sizes, *, popular=()):
         "stratum": [None] * n,
         "is_whole_popular": [i in popular for i in range(n)],
         "n_accounts": sizes,
-        "n_exchanges": [size * 10 for size in sizes],
+        "n_exchanges": [size * 20 for size in sizes],
         "first_seen_at": [START] * n,
         "last_seen_at": [START + timedelta(days=1)] * n,
         "n_tests": [1] * n,
@@ -69,8 +69,21 @@ def group_signals(values):
     return pa.table(columns, schema=GROUP_SIGNALS.schema)
 
 
-def score(group_rows, signal_rows, calibration_rows, settings=None):
+def members(group_id, orgs):
+    """Members and account records of a group whose accounts belong to `orgs`."""
+    ids = [f"{group_id}-{number}" for number in range(len(orgs))]
+    rows = [{"group_id": group_id, "slice_id": number, "account_id": name} for number, name in enumerate(ids)]
+    known = [
+        {"account_id": name, "as_of": START, "ingest_batch_id": "b", "ingested_at": START, "org_id": org}
+        for name, org in zip(ids, orgs, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=GROUP_MEMBERS.schema), pa.Table.from_pylist(known, schema=ACCOUNTS.schema)
+
+
+def score(group_rows, signal_rows, calibration_rows, *, member_rows=None, account_rows=None, settings=None):
     tables = {
+        "group_members": ibis.memtable(GROUP_MEMBERS.empty() if member_rows is None else member_rows),
+        "accounts": ibis.memtable(ACCOUNTS.empty() if account_rows is None else account_rows),
         "groups": ibis.memtable(group_rows),
         "group_signals": ibis.memtable(signal_rows),
         "calibrations": ibis.memtable(calibration_rows),
@@ -80,8 +93,8 @@ def score(group_rows, signal_rows, calibration_rows, settings=None):
     return out["group_scores"].to_pyarrow()
 
 
-def test_it_reads_groups_signals_and_calibrations():
-    assert READS == (GROUPS, GROUP_SIGNALS, CALIBRATIONS)
+def test_it_declares_what_it_reads():
+    assert READS == (GROUPS, GROUP_SIGNALS, GROUP_MEMBERS, ACCOUNTS, CALIBRATIONS)
 
 
 def test_a_group_far_beyond_honest_groups_is_accused_and_an_ordinary_one_is_not():
@@ -107,6 +120,23 @@ def test_a_group_without_signals_is_no_finding():
     assert (last["tier"], last["score"], last["signals"], last["q_value"] > 0) == ("none", 0.0, [], True)
 
 
+@pytest.mark.parametrize(
+    ("orgs", "others", "tier"),
+    [
+        (["one"] * 9 + [None], 30, "review"),
+        (["one"] * 8 + [None] * 2, 30, "accuse"),
+        ([f"org{number}" for number in range(10)], 30, "accuse"),
+        ([None] * 10, 30, "accuse"),
+        (["everybody"] * 10, 0, "accuse"),
+    ],
+)
+def test_a_group_of_one_organisation_is_reviewed_and_never_accused(orgs, others, tier):
+    member_rows, account_rows = members("g0", orgs)
+    account_rows = pa.concat_tables([account_rows, members("elsewhere", [None] * others)[1]])
+    tables = groups([60]), group_signals([[9.0] * 4]), stored_table(stored(calibration()))
+    assert score(*tables, member_rows=member_rows, account_rows=account_rows)["tier"].to_pylist() == [tier]
+
+
 def test_no_groups_give_no_scores():
     assert score(groups([]), group_signals(np.zeros((0, 4))), stored_table(stored(calibration()))).num_rows == 0
 
@@ -118,8 +148,9 @@ def test_a_stricter_alpha_never_raises_a_tier():
     rank = {"none": 0, "review": 1, "accuse": 2}
     loose = score(*tables)["tier"].to_pylist()
     strict_run = Run(run_id="r", window=RUN.window, alpha=1e-5)
+    none = {table.name: ibis.memtable(table.empty()) for table in (GROUP_MEMBERS, ACCOUNTS)}
     out = run(
-        dict(zip(("groups", "group_signals", "calibrations"), map(ibis.memtable, tables), strict=True)),
+        dict(zip(("groups", "group_signals", "calibrations"), map(ibis.memtable, tables), strict=True)) | none,
         strict_run,
         engine=MemoryEngine(),
         settings=Settings(),

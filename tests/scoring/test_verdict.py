@@ -95,7 +95,7 @@ def test_q_values_are_honest_people_over_all_people_and_never_fall_with_the_scor
 def test_q_values_are_shares_and_monotone(groups, reference):
     scores, sizes = (np.array(column) for column in zip(*groups, strict=True))
     tail = tail_of(*zip(*reference, strict=True))
-    q = people_q_values(scores.astype(float), sizes, tail, n_group_people=int(tail.sizes.sum()))
+    q = people_q_values(scores.astype(float), sizes, tail, n_group_people=int(tail.people.sum()))
     assert np.all((q > 0) & (q <= 1))
     order = np.argsort(-scores, kind="stable")
     assert np.all(np.diff(q[order]) >= 0)

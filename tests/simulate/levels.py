@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from stillwatch.config import Config
 from stillwatch.engines import open_engine
@@ -17,8 +18,6 @@ from stillwatch.pipeline import refresh_features
 from stillwatch.simulate import AggregateWorld, World, aggregate_world, simulate
 from stillwatch.sources.canonical import SOURCE
 from stillwatch.store.workspace import Workspace
-
-import pyarrow.parquet as pq
 
 NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
 Values = npt.NDArray[np.float64]
@@ -38,7 +37,9 @@ def both_levels(world: World, *, seed: int, folder: Path) -> Levels:
     """The world through canonical files, ingest and features, and at the aggregate level."""
     made = simulate(world, seed=seed, out_dir=folder / "simulated")
     config = Config()
-    with Workspace.init(folder / "workspace", environ={"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "keys")}) as workspace:
+    with Workspace.init(
+        folder / "workspace", environ={"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "keys")}
+    ) as workspace:
         ingest_paths(
             [made.exchanges], SOURCE, lake=workspace.lake, keys=workspace.keys, vault=None, settings=config.ingest,
             clock=lambda: NOON,
@@ -70,17 +71,18 @@ def shared_uses(token_uses: pa.Table, kind: str) -> pa.Table:
 
 
 def group_statistics(uses: pa.Table, *, least: int) -> dict[tuple[str, ...], dict[str, float]]:
-    """Statistics of each token's adopters, by its sorted members; tokens with fewer than `least` members are left out.
+    """Statistics of each token's adopters, by its sorted members and their volumes; tokens with fewer than `least` members are left out.
 
-    volume_dispersion is ln(Var(n)/Mean(n) + 0.05) across members, hour_concentration the length of the mean hour vector,
-    homogeneity ln(X2 / ((m - 1)(K - 1))) of members by occupied cells.
+    volume_dispersion is ln(Var(n)/Mean(n) + 0.05) across members, hour_concentration the length of the mean hour
+    vector, homogeneity ln(X2 / ((m - 1)(K - 1))) of members by occupied cells.
     """
     result = {}
     for token in pc.unique(uses["token"]):
         rows = uses.filter(pc.equal(uses["token"], token))
         members, account = np.unique(rows["account_id"].to_numpy(zero_copy_only=False), return_inverse=True)
         if len(members) >= least:
-            result[tuple(members)] = _statistics(rows, account, len(members))
+            volume = np.bincount(account, weights=rows["n"].to_numpy()).astype(int).astype(str)
+            result[*members, *volume] = _statistics(rows, account, len(members))
     return result
 
 

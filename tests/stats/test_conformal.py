@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.stats.conformal import conformal_p, fit_size_curve, reduce_reference
+from stillwatch.stats.conformal import conformal_p, fit_scale_curve, reduce_reference
 
 # few distinct values, so that ties are common
 values = st.integers(-4, 4).map(float)
@@ -51,36 +51,36 @@ def test_conformal_p_is_valid_under_the_null_with_a_fixed_seed():
         assert np.mean(p <= level) <= level + 4 * np.sqrt(level * (1 - level) / 4000)
 
 
-def test_a_size_curve_takes_trend_and_spread_away():
+def test_a_scale_curve_takes_trend_and_spread_away():
     rng = np.random.default_rng(7)
     sizes = np.exp(rng.uniform(np.log(5), np.log(5000), 6000))
     values = 2 * np.log(sizes) + rng.normal(size=6000) * (1 + 3 / np.sqrt(sizes))
-    residual = fit_size_curve(values, sizes).standardise(values, sizes)
+    residual = fit_scale_curve(values, sizes).standardise(values, sizes)
     for low, high in ((8, 40), (40, 400), (400, 3000)):
         band = residual[(sizes >= low) & (sizes < high)]
         assert abs(np.mean(band)) < 0.12
         assert np.std(band) == pytest.approx(1, abs=0.15)
 
 
-def test_a_size_curve_is_constant_outside_the_sizes_it_saw():
-    curve = fit_size_curve(np.arange(600.0), np.arange(10, 610))
+def test_a_scale_curve_is_constant_outside_the_sizes_it_saw():
+    curve = fit_scale_curve(np.arange(600.0), np.arange(10, 610))
     far = curve.standardise([100.0, 100.0], [10_000, 1_000_000])
     assert far[0] == far[1]
 
 
-def test_a_size_curve_of_equal_values_still_has_a_spread():
-    assert np.isfinite(fit_size_curve([3.0] * 200, range(200)).standardise([4.0], [20])).all()
+def test_a_scale_curve_of_equal_values_still_has_a_spread():
+    assert np.isfinite(fit_scale_curve([3.0] * 200, range(200)).standardise([4.0], [20])).all()
 
 
-def test_a_size_curve_does_not_depend_on_the_order_of_groups():
+def test_a_scale_curve_does_not_depend_on_the_order_of_groups():
     rng = np.random.default_rng(11)
     values, sizes = rng.normal(size=500), rng.integers(5, 200, 500)
     shuffle = rng.permutation(500)
-    one, other = fit_size_curve(values, sizes), fit_size_curve(values[shuffle], sizes[shuffle])
+    one, other = fit_scale_curve(values, sizes), fit_scale_curve(values[shuffle], sizes[shuffle])
     assert one.centres.tolist() == other.centres.tolist()
     assert one.spreads.tolist() == other.spreads.tolist()
 
 
-def test_a_size_curve_of_nothing_is_refused():
+def test_a_scale_curve_of_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one value"):
-        fit_size_curve([np.nan], [5])
+        fit_scale_curve([np.nan], [5])

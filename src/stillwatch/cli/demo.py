@@ -31,7 +31,7 @@ def demo(folder: Path = Path("stillwatch-demo"), *, seed: int = 1) -> None:
     with shown.watch as watch:
         report = folder / "report.html"
         write_report(watch, report)
-        show_table(watch.campaigns().table.to_pylist(), CAMPAIGN_COLUMNS[:11], title="campaigns found")
+        show_table(watch.campaigns().table.to_pylist(), CAMPAIGN_COLUMNS, title="campaigns found")
         show_table(shown.found.to_pylist(), shown.found.column_names, title="planted campaigns, in accounts")
         show_table(shown.honest.to_pylist(), shown.honest.column_names, title="honest accounts by class, in people")
     talk(f"report: {report}; everything is simulated; {time.monotonic() - started:.0f} s")

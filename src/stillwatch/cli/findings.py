@@ -12,9 +12,15 @@ from stillwatch.cli.words import sentences
 from stillwatch.errors import UsageError
 
 CAMPAIGN_COLUMNS = (
-    "campaign_id", "tier", "n_accounts", "n_exchanges", "output_tokens", "first_seen_at", "last_seen_at", "score",
-    "q_value", "nearest_lookalike", "margin", "capabilities", "signals",
-)  # fmt: skip
+    "campaign_id",
+    "tier",
+    "n_accounts",
+    "n_exchanges",
+    "score",
+    "q_value",
+    "nearest_lookalike",
+    "signals",
+)
 
 FormatFlag = Annotated[Format, Parameter(name=["--format"])]
 OutputFlag = Annotated[Path | None, Parameter(name=["-o", "--output"])]

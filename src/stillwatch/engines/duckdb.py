@@ -39,6 +39,7 @@ class DuckDBEngine:
         config: dict[str, Any] = {
             "temp_directory": str(spill),
             "preserve_insertion_order": False,
+            "enable_progress_bar": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }

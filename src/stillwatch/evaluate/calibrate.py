@@ -68,11 +68,12 @@ class HonestWindows:
 
 
 def honest_window(proposed: Proposed, window_no: int) -> HonestWindows:
-    """The groups of one quiet window that take part in a calibration: judged, and not under a verified owner."""
+    """The groups of one quiet window that take part in a calibration: judged, without an owner, not one customer."""
     labels = proposed.labels
     free = labels.filter(pc.less(labels["managed_share"], MANAGED_SHARE)).select(["group_id", "honest_class"])
     judged = proposed.groups.filter(pc.invert(proposed.groups["is_whole_popular"]))
-    columns = ["group_id", "token_kind", "proposal", "n_accounts", "n_tests"]
+    columns = ["group_id", "token_kind", "proposal", "n_accounts", "n_exchanges", "n_tests"]
+    judged = judged.filter(pc.invert(pc.is_in(judged["group_id"], value_set=proposed.customers)))
     groups = judged.select(columns).join(free, "group_id", join_type="inner").sort_by("group_id")
     values = proposed.signals.select(["group_id", "signal", "conservative_value"])
     values = values.filter(pc.is_in(values["group_id"], value_set=groups["group_id"].combine_chunks()))

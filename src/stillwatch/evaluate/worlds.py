@@ -54,11 +54,15 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """Groups of a scene with their signals and labels; `labels` has the group ids and columns of `label_groups`."""
+    """Groups of a scene with their signals and labels; `labels` has the group ids and columns of `label_groups`.
+
+    `customers` holds the ids of the groups that are one customer.
+    """
 
     groups: pa.Table
     signals: pa.Table
     labels: pa.Table
+    customers: pa.Array
     n_accounts: int
 
 
@@ -115,11 +119,13 @@ def propose(scene: Scene, *, engine: Engine, config: Config) -> Proposed:
         run = scene.run(config.detect.alpha)
         for stage in (grouping, signals):
             tables.update(stage.run({table.name: tables[table.name] for table in stage.reads}, run))
-        labels = label_groups(engine.to_arrow(tables[GROUP_MEMBERS.name]), scene.truth)
+        members = tables[GROUP_MEMBERS.name]
+        customers = engine.to_arrow(scoring.single_customer_groups(members, tables[ACCOUNTS.name]))
         return Proposed(
             groups=engine.to_arrow(tables[GROUPS.name]),
             signals=engine.to_arrow(tables[GROUP_SIGNALS.name]),
-            labels=labels,
+            labels=label_groups(engine.to_arrow(members), scene.truth),
+            customers=customers["group_id"].combine_chunks(),
             n_accounts=scene.n_accounts,
         )
 

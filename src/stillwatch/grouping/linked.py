@@ -2,6 +2,7 @@
 
 Components over *all* tokens percolate through shared addresses and are never formed: a token links only where few
 accounts have it, and two accounts are linked only by several facts that do not imply each other (`kinds.FAMILIES`).
+One exception is accepted: two bundles from variants of one text count twice. Links only propose; signals judge.
 
 A linked account needs one slice. It is the union of its slices over the shared rare tokens of the component's *lead
 kind*, the kind that covers most accounts of the component: within one kind an exchange carries one token, so adding up

@@ -33,7 +33,7 @@ def exchanges(records: "ir.Table", sketches: "ir.Table") -> "ir.Table":
     repeated = _repeated(records)
     single = records.anti_join(repeated, "exchange_key").select(*EXCHANGES.schema.names)
     several = records.semi_join(repeated, "exchange_key")
-    return single.union(_folded(several, sketches))
+    return single.union(_folded(several, sketches.semi_join(repeated, "exchange_key")))
 
 
 def folded_sketches(sketches: "ir.Table") -> "ir.Table":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import pyarrow as pa
 
@@ -21,7 +21,9 @@ from stillwatch.model.tables import INGEST_BATCHES, INGEST_REJECTS
 from stillwatch.sources.base import Parsed, Reject
 from stillwatch.store.keys import Keys
 from stillwatch.store.lake import Lake, Snapshot, Writer
-from stillwatch.store.vault import Vault
+
+if TYPE_CHECKING:
+    from stillwatch.store.vault import Vault
 
 TRUNCATED = "truncated_stream"
 UNREADABLE = "unreadable_file"
@@ -101,7 +103,7 @@ class Intake(Protocol):
 class Registrar:
     """What the files of one call share: the lake's writer, the pseudonyms, and the vault when there is one."""
 
-    def __init__(self, lake: Lake, writer: Writer, *, keys: Keys, vault: Vault | None, settings: Settings) -> None:
+    def __init__(self, lake: Lake, writer: Writer, *, keys: Keys, vault: "Vault | None", settings: Settings) -> None:
         self.writer = writer
         self.settings = settings
         self.snapshot = lake.snapshot()

@@ -65,7 +65,7 @@ class Pseudonymiser:
         self._key = key
         self._sightings = sightings
         self._cached: dict[str, dict[str, int | None]] = {}
-        self._prefixes: dict[str, int | None] = {}
+        self._addresses: dict[str, tuple[int | None, int | None]] = {}
         self._renames: dict[str, dict[str, str]] = {}
 
     def of(self, identity_class: str, value: str) -> int:
@@ -80,11 +80,20 @@ class Pseudonymiser:
 
     def addresses(self, raw: pa.Array) -> tuple[pa.Array, pa.Array]:
         """Pseudonyms of network addresses, and of their /24 or /48; the second is null for text that is no address."""
-        prefixes = self._mapped(raw, _bounded(self._prefixes), self._prefix)
-        return self.column("address", raw, normalise_address), prefixes
+        if raw.null_count == len(raw):
+            return pa.nulls(len(raw), pa.int64()), pa.nulls(len(raw), pa.int64())
+        cache = _bounded(self._addresses)
+        encoded = raw.dictionary_encode()
+        distinct = encoded.dictionary.to_pylist()
+        for value in distinct:
+            if value not in cache:
+                address = normalise_address(value)
+                cache[value] = (self._sight("address", address), self._prefix(address))
+        addresses, prefixes = (pa.array([cache[value][at] for value in distinct], pa.int64()) for at in (0, 1))
+        return addresses.take(encoded.indices), prefixes.take(encoded.indices)
 
     def aliases(self, ids: pa.Array, *, may_be_key: bool = False) -> pa.Array:
-        """`ids` where an e-mail address, phone or network address is `acct-` and 16 hex, and a secret `key-` and 16 hex.
+        """`ids` where an e-mail address, phone or network address is `acct-`, and a secret `key-`, and 16 hex.
 
         The digits are the pseudonym's, so that the vault can open an alias. `may_be_key` also takes long mixed text
         without structure for a secret.
@@ -121,13 +130,13 @@ class Pseudonymiser:
             return f"acct-{_hex(self._sight('email', normalise_email(bare)))}"
         if _PHONE.fullmatch(bare):
             return f"acct-{_hex(self._sight('phone', normalise_phone(bare)))}"
-        if prefix_of(normalise_address(bare)):
+        if is_address(bare):
             return f"acct-{_hex(self._sight('address', normalise_address(bare)))}"
         return f"acct-{_hex(self.of('reference', value))}" if _EMAIL.search(value) else value
 
     def _reference(self, value: str) -> str:
         bare = value.strip()
-        is_identity = "@" in value or _PHONE.fullmatch(bare) or prefix_of(normalise_address(bare))
+        is_identity = "@" in value or _PHONE.fullmatch(bare) or is_address(bare)
         return f"id-{_hex(self.of('reference', value))}" if is_identity or _CREDENTIAL.search(value) else value
 
     def _sight(self, identity_class: str, value: str) -> int | None:
@@ -138,8 +147,8 @@ class Pseudonymiser:
             self._sightings.note(identity_class, pseudonym, value)
         return pseudonym
 
-    def _prefix(self, value: str) -> int | None:
-        network = prefix_of(normalise_address(value))
+    def _prefix(self, address: str) -> int | None:
+        network = prefix_of(address)
         return None if network is None else self.of("prefix", network)
 
     def _mapped(self, raw: pa.Array, cache: dict[str, int | None], make: Callable[[str], int | None]) -> pa.Array:
@@ -209,6 +218,11 @@ def prefix_of(address: str) -> str | None:
     except ValueError:
         return None
     return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
+
+
+def is_address(value: str) -> bool:
+    """Whether the text is an IPv4 or IPv6 address, with or without port."""
+    return ("." in value or ":" in value) and prefix_of(normalise_address(value)) is not None
 
 
 def email_shapes(emails: pa.Array) -> tuple[pa.Array, pa.Array]:

@@ -29,15 +29,18 @@ HINT = r"@|(?i:bearer|basic)|[spr]k-|eyJ|AKIA|ASIA|AIza|gh[pousr]_|xox[abeprs]-|
 ADDRESS = r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?i:\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}\b)"
 """What a network address looks like; version numbers of four parts do too."""
 
+PHONE = r"\+[1-9][0-9 ().\-]{5,16}[0-9]"
+"""What an international telephone number looks like."""
+
 TELLING_NAME = (
     r"(?i:authorization|cookie|token\b|secret|password|passwd|credential|api[-_]?key|private[-_]?key|forwarded"
     r"|real[-_]?ip|client[-_]?ip|remote[-_]?addr|ip[-_]?address|e-?mail|phone)"
 )
 """Names of attributes whose values are dropped whatever they hold."""
 
-_SUSPECT_ATTRIBUTES = rf"{HINT}|{ADDRESS}|{TELLING_NAME}"
-_DROPPED_VALUE = re.compile(rf'{CREDENTIAL}|{EMAIL}|{ADDRESS}|"[^"]*{TELLING_NAME}[^"]*"\s*:')
-_DROPPED_NAME = re.compile(rf"{TELLING_NAME}|{CREDENTIAL}|{EMAIL}|{ADDRESS}")
+_SUSPECT_ATTRIBUTES = rf"{HINT}|{ADDRESS}|{PHONE}|{TELLING_NAME}"
+_DROPPED_VALUE = re.compile(rf'{CREDENTIAL}|{EMAIL}|{ADDRESS}|{PHONE}|"[^"]*{TELLING_NAME}[^"]*"\s*:')
+_DROPPED_NAME = re.compile(rf"{TELLING_NAME}|{CREDENTIAL}|{EMAIL}|{ADDRESS}|{PHONE}")
 
 
 def may_hold(texts: pa.Array, pattern: str) -> bool:

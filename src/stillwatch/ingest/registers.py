@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,9 @@ from stillwatch.sketches import hash_texts
 from stillwatch.sources.base import Parsed
 from stillwatch.store.keys import Keys
 from stillwatch.store.lake import Lake, Snapshot
-from stillwatch.store.vault import Vault
+
+if TYPE_CHECKING:
+    from stillwatch.store.vault import Vault
 
 RAW_ACCOUNTS = RowShape(
     {
@@ -50,7 +52,7 @@ def ingest_accounts(
     *,
     lake: Lake,
     keys: Keys,
-    vault: Vault | None,
+    vault: "Vault | None",
     settings: Settings,
     clock: Clock,
     progress: ProgressCallback | None = None,
@@ -74,7 +76,7 @@ def ingest_account_events(
     *,
     lake: Lake,
     keys: Keys,
-    vault: Vault | None,
+    vault: "Vault | None",
     settings: Settings,
     clock: Clock,
     progress: ProgressCallback | None = None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
@@ -19,7 +19,9 @@ from stillwatch.model.tables import CONTENTS, EXCHANGE_RECORDS, PROMPT_SKETCHES
 from stillwatch.sources.base import Parsed, Source
 from stillwatch.store.keys import Keys
 from stillwatch.store.lake import Lake, Snapshot
-from stillwatch.store.vault import Vault
+
+if TYPE_CHECKING:
+    from stillwatch.store.vault import Vault
 
 
 def ingest_paths(
@@ -28,7 +30,7 @@ def ingest_paths(
     *,
     lake: Lake,
     keys: Keys,
-    vault: Vault | None,
+    vault: "Vault | None",
     settings: Settings,
     clock: Clock,
     progress: ProgressCallback | None = None,

@@ -1,8 +1,9 @@
 """Signals of a group become one score, and the score a verdict that counts people."""
 
 from stillwatch.scoring.calibration import Calibration, shipped
+from stillwatch.scoring.customer import single_customer_groups
 from stillwatch.scoring.fit import FitOptions, HonestGroups, fit
-from stillwatch.scoring.matrix import group_matrix
+from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.refit import Refit, refit
 from stillwatch.scoring.run import READS, WRITES, calibration_row, calibrations, run, score_groups
 from stillwatch.scoring.settings import Settings
@@ -12,6 +13,7 @@ __all__ = [
     "WRITES",
     "Calibration",
     "FitOptions",
+    "GroupMatrix",
     "HonestGroups",
     "Refit",
     "Settings",
@@ -23,4 +25,5 @@ __all__ = [
     "run",
     "score_groups",
     "shipped",
+    "single_customer_groups",
 ]

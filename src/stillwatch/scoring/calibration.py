@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from stillwatch.errors import CalibrationError
-from stillwatch.stats.conformal import RankReference, SizeCurve
+from stillwatch.stats.conformal import FloatArray, IntArray, RankReference, ScaleCurve
 
 FORMAT: Final = 1
 """Version of the JSON body; a reader refuses any other."""
@@ -19,18 +19,30 @@ ALL_FAMILIES: Final = "all"
 Floats = tuple[float, ...]
 
 
-class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """Centre and spread of one signal in honest groups of one family, as functions of log size."""
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """Centre and spread of a value as functions of a log scale (see `stats.conformal.ScaleCurve`)."""
 
-    family: str
-    signal: str
-    log_sizes: Floats
+    log_scales: Floats
     centres: Floats
     spreads: Floats
 
-    def size_curve(self) -> SizeCurve:
+    def scale_curve(self) -> ScaleCurve:
         """The curve as arrays."""
-        return SizeCurve(np.array(self.log_sizes), np.array(self.centres), np.array(self.spreads))
+        return ScaleCurve(np.array(self.log_scales), np.array(self.centres), np.array(self.spreads))
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """What one signal is in honest groups of one family: first by exchanges per account, what is left by group size."""
+
+    family: str
+    signal: str
+    volume: Line
+    size: Line
+
+    def standardise(self, values: FloatArray, volumes: FloatArray, sizes: IntArray) -> FloatArray:
+        """Values less the honest centre, over the honest spread, at these volumes and sizes."""
+        at_volume = self.volume.scale_curve().standardise(values, volumes)
+        return self.size.scale_curve().standardise(at_volume, sizes)
 
 
 class Ranks(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,13 +72,26 @@ class Lookalike(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TailGroup(msgspec.Struct, frozen=True, array_like=True):
-    """One of the highest-scoring honest groups of the threshold windows; `strengths` are -log10 p by signal."""
+    """One of the highest-scoring honest groups of the threshold windows; `strengths` are -log10 p by signal.
+
+    `weight` is how many such groups a deployment has for each one here (1 in a shipped calibration).
+    """
 
     window_no: int
     class_no: int
+    family: str
     n_accounts: int
+    weight: float
     log10_tests: float
     strengths: Floats
+
+
+class Cell(msgspec.Struct, frozen=True, array_like=True):
+    """How many honest groups of one family and size band the threshold windows had."""
+
+    family: str
+    band: int
+    n_groups: int
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +106,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["shipped", "fitted"]
     origin: str
     signals: tuple[str, ...]
+    weights: Floats
     n_account_windows: int
     n_windows: int
     n_group_people: int
@@ -90,6 +116,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     ranks: tuple[Ranks, ...]
     lookalikes: tuple[Lookalike, ...]
     tail: tuple[TailGroup, ...]
+    mix: tuple[Cell, ...]
 
     @property
     def calibration_id(self) -> str:
@@ -129,12 +156,17 @@ def _check_lengths(found: Calibration) -> None:
     n = len(found.signals)
     sound = (
         {rank.signal for rank in found.ranks} == set(found.signals)
+        and len(found.weights) == n
         and set(found.signals) <= {curve.signal for curve in found.curves if curve.family == ALL_FAMILIES}
         and all(len(group.strengths) == n for group in found.tail)
         and all(len(lookalike.centroid) == n for lookalike in found.lookalikes)
-        and all(len(curve.log_sizes) == len(curve.centres) == len(curve.spreads) > 0 for curve in found.curves)
+        and all(_is_sound(curve.volume) and _is_sound(curve.size) for curve in found.curves)
         and all(len(rank.knots) == len(rank.n_above) > 0 for rank in found.ranks)
         and bool(found.lookalikes)
     )
     if not sound:
         raise CalibrationError("calibration is damaged: its lists differ in length; fit it again")
+
+
+def _is_sound(line: Line) -> bool:
+    return len(line.log_scales) == len(line.centres) == len(line.spreads) > 0

@@ -1,5 +1,6 @@
 """Fitting a calibration to groups that are known to be honest."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -11,16 +12,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stillwatch.errors import CalibrationError
-from stillwatch.scoring.calibration import ALL_FAMILIES, Calibration, Curve, Lookalike, Ranks, TailGroup
+from stillwatch.scoring.calibration import ALL_FAMILIES, Calibration, Cell, Curve, Line, Lookalike, Ranks, TailGroup
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
-from stillwatch.scoring.strength import Strength, p_values, standardise
+from stillwatch.scoring.strength import Strength, p_values, standardise, weights_of
 from stillwatch.scoring.verdict import RESIDUAL_CAP
-from stillwatch.stats.conformal import FloatArray, IntArray, fit_size_curve, reduce_reference
+from stillwatch.stats.conformal import FloatArray, IntArray, ScaleCurve, fit_scale_curve, reduce_reference
 
 MIN_GROUPS_FOR_CURVE: Final = 100
 """Fewer honest groups of a family than this have no curve of their own: quantiles of a bin would be noise."""
 N_TAIL: Final = 1500
 """Honest groups kept with their strengths: far more than any alpha up to 1e-2 reaches in the shipped worlds."""
+SIZE_BANDS: Final = (10, 30, 100, 300)
+"""Lower ends of the size bands, a factor of three each, in which a deployment is compared with the shipped worlds."""
 N_TOP_RANKS: Final = 1000
 """Order statistics of each signal that are kept exactly (DESIGN section 6, step 5)."""
 
@@ -29,7 +32,8 @@ N_TOP_RANKS: Final = 1000
 class HonestGroups:
     """Groups of honest people, from windows of one or more worlds.
 
-    `groups`: group_id (unique over all windows), window_no, token_kind, proposal, n_accounts, n_tests, honest_class.
+    `groups`: group_id (unique over all windows), window_no, token_kind, proposal, n_accounts, n_exchanges,
+    n_tests, honest_class.
     `signals`: group_id, signal, conservative_value.
     """
 
@@ -72,7 +76,9 @@ def fit(reference: HonestGroups, threshold: HonestGroups, options: FitOptions) -
     ranks = tuple(_ranks(signal, residuals[:, column]) for column, signal in enumerate(signals))
     fresh = threshold.matrix(signals)
     fresh_residuals = standardise(fresh, curves)
-    strength = Strength(fresh_residuals, p_values(fresh_residuals, ranks, signals), np.log10(fresh.n_tests))
+    found = p_values(fresh_residuals, ranks, signals)
+    weights = weights_of(signals)
+    strength = Strength(fresh_residuals, found, np.log10(fresh.n_tests), np.array(weights))
     details = threshold.groups.sort_by("group_id")
     names = sorted(set(reference.groups["honest_class"].to_pylist()) | set(details["honest_class"].to_pylist()))
     labels = _labels(reference.groups.sort_by("group_id"), names)
@@ -81,6 +87,7 @@ def fit(reference: HonestGroups, threshold: HonestGroups, options: FitOptions) -
         kind=options.kind,
         origin=options.origin,
         signals=signals,
+        weights=weights,
         n_account_windows=options.n_account_windows,
         n_windows=len(pc.unique(details["window_no"])),
         n_group_people=int(fresh.sizes.sum()),
@@ -89,7 +96,8 @@ def fit(reference: HonestGroups, threshold: HonestGroups, options: FitOptions) -
         curves=curves,
         ranks=ranks,
         lookalikes=_lookalikes(names, (residuals, labels), (strength, fresh_labels), fresh.sizes),
-        tail=_tail(strength, fresh.sizes, fresh_labels, details["window_no"].to_numpy()),
+        tail=tail_groups(strength, fresh, fresh_labels, details["window_no"].to_numpy()),
+        mix=mix_of(fresh),
     )
 
 
@@ -104,10 +112,19 @@ def _curves(known: GroupMatrix) -> tuple[Curve, ...]:
                 rows &= known.families == family
                 if rows.sum() < MIN_GROUPS_FOR_CURVE:
                     continue
-            curve = fit_size_curve(known.values[rows, column], known.sizes[rows])
-            shape = (_short(curve.log_sizes), _short(curve.centres), _short(curve.spreads))
-            found.append(Curve(family=family, signal=signal, log_sizes=shape[0], centres=shape[1], spreads=shape[2]))
+            found.append(_curve(family, signal, known.values[rows, column], known.volumes[rows], known.sizes[rows]))
     return tuple(found)
+
+
+def _curve(family: str, signal: str, values: FloatArray, volumes: FloatArray, sizes: IntArray) -> Curve:
+    """Volume first: it moves most signals further than size does, and differs a thousandfold between equal groups."""
+    volume = _line(fit_scale_curve(values, volumes))
+    residuals = volume.scale_curve().standardise(values, volumes)
+    return Curve(family=family, signal=signal, volume=volume, size=_line(fit_scale_curve(residuals, sizes)))
+
+
+def _line(curve: ScaleCurve) -> Line:
+    return Line(log_scales=_short(curve.log_scales), centres=_short(curve.centres), spreads=_short(curve.spreads))
 
 
 def _ranks(signal: str, residuals: FloatArray) -> Ranks:
@@ -131,7 +148,7 @@ def _lookalikes(
             Lookalike(
                 name=name,
                 n_groups=int(fresh_rows.sum()),
-                centroid=_centroid(np.clip(inside, -RESIDUAL_CAP, RESIDUAL_CAP)),
+                centroid=centroid_of(np.clip(inside, -RESIDUAL_CAP, RESIDUAL_CAP)),
                 score_q99=round(float(np.quantile(scores, 0.99)), 4) if scores.size else 0.0,
                 largest=int(sizes[fresh_rows].max()) if scores.size else 0,
             )
@@ -139,14 +156,14 @@ def _lookalikes(
     return tuple(found)
 
 
-def _centroid(residuals: FloatArray) -> tuple[float | None, ...]:
+def centroid_of(residuals: FloatArray) -> tuple[float | None, ...]:
     """Mean of each signal over the groups that have it, None where none has."""
     counts = (~np.isnan(residuals)).sum(axis=0)
     sums = np.nansum(residuals, axis=0)
     return tuple(round(float(s / n), 4) if n else None for s, n in zip(sums, counts, strict=True))
 
 
-def _tail(strength: Strength, sizes: IntArray, labels: IntArray, windows: IntArray) -> tuple[TailGroup, ...]:
+def tail_groups(strength: Strength, matrix: GroupMatrix, labels: IntArray, windows: IntArray) -> tuple[TailGroup, ...]:
     """The highest-scoring groups, by falling score."""
     top = np.argsort(-strength.scores, kind="stable")[:N_TAIL]
     log10s = np.round(strength.log10s, 2)
@@ -154,12 +171,25 @@ def _tail(strength: Strength, sizes: IntArray, labels: IntArray, windows: IntArr
         TailGroup(
             window_no=int(windows[row]),
             class_no=int(labels[row]),
-            n_accounts=int(sizes[row]),
+            family=str(matrix.families[row]),
+            n_accounts=int(matrix.sizes[row]),
+            weight=1.0,
             log10_tests=round(float(strength.log10_tests[row]), 3),
             strengths=tuple(log10s[row].tolist()),
         )
         for row in top
     )
+
+
+def size_bands(sizes: IntArray) -> IntArray:
+    """Size band of each group: 0 for up to 9 accounts, then up to 29, 99, 299, and 4 above."""
+    return np.searchsorted(SIZE_BANDS, sizes, side="right").astype(np.int64)
+
+
+def mix_of(matrix: GroupMatrix) -> tuple[Cell, ...]:
+    """How many groups there are of each family and size band, in the order of both."""
+    pairs = Counter(zip(matrix.families.tolist(), size_bands(matrix.sizes).tolist(), strict=True))
+    return tuple(Cell(family=family, band=band, n_groups=n) for (family, band), n in sorted(pairs.items()))
 
 
 def _labels(groups: pa.Table, names: Sequence[str]) -> IntArray:

@@ -30,12 +30,14 @@ PROPOSAL_FAMILIES: Final = {"stratum": "stratum", "linked": "linked", "community
 class GroupMatrix:
     """`n_groups` groups in the order of their id; `values` is (n_groups, n_signals), NaN where a signal has no value.
 
-    `values` are conservative values: the end of the uncertainty that accuses least, high is suspicious.
+    `values` are conservative values: the end of the uncertainty that accuses least, high is suspicious. `sizes` are in
+    accounts, `volumes` in exchanges per account.
     """
 
     group_ids: pa.Array
     families: NDArray[np.str_]
     sizes: IntArray
+    volumes: FloatArray
     n_tests: FloatArray
     signals: tuple[str, ...]
     values: FloatArray
@@ -46,6 +48,7 @@ class GroupMatrix:
             self.group_ids.filter(pa.array(rows)),
             self.families[rows],
             self.sizes[rows],
+            self.volumes[rows],
             self.n_tests[rows],
             self.signals,
             self.values[rows],
@@ -60,8 +63,8 @@ def family_of(token_kind: str, proposal: str) -> str:
 def group_matrix(groups: pa.Table, group_signals: pa.Table, signals: Sequence[str]) -> GroupMatrix:
     """The matrix of `signals` of `groups`; signals that `group_signals` lacks are NaN, others are left out.
 
-    `groups` has at least group_id (unique), token_kind, proposal, n_accounts and n_tests; `group_signals` at least
-    group_id, signal and conservative_value.
+    `groups` has at least group_id (unique), token_kind, proposal, n_accounts, n_exchanges and n_tests; `group_signals`
+    at least group_id, signal and conservative_value.
     """
     groups = groups.sort_by("group_id")
     ids = groups["group_id"].combine_chunks()
@@ -72,10 +75,12 @@ def group_matrix(groups: pa.Table, group_signals: pa.Table, signals: Sequence[st
     values = np.full((len(ids), len(signals)), np.nan)
     values[rows[known], columns[known]] = found[known]
     kinds = zip(groups["token_kind"].to_pylist(), groups["proposal"].to_pylist(), strict=True)
+    sizes = groups["n_accounts"].to_numpy().astype(np.int64)
     return GroupMatrix(
         ids,
         np.array([family_of(kind, proposal) for kind, proposal in kinds], dtype=np.str_),
-        groups["n_accounts"].to_numpy().astype(np.int64),
+        sizes,
+        groups["n_exchanges"].to_numpy().astype(np.float64) / np.maximum(sizes, 1),
         np.maximum(groups["n_tests"].to_numpy().astype(np.float64), 1.0),
         tuple(signals),
         values,

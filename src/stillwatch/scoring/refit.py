@@ -1,10 +1,6 @@
-"""A calibration fitted to a deployment's own, unlabelled history.
+"""A shipped calibration fitted to a deployment's own history."""
 
-The history may hide campaigns, so its groups never become honest references by themselves. They only say how common
-each honest class is here (weights of the honest tail) and how far this deployment lies from what was calibrated
-(misfit). Groups of people whom a person judged honest do join the honest tail.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,108 +8,110 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch.errors import CalibrationError
 from stillwatch.scoring.calibration import Calibration, Lookalike, TailGroup
+from stillwatch.scoring.fit import centroid_of, mix_of, size_bands, tail_groups
 from stillwatch.scoring.matrix import GroupMatrix
-from stillwatch.scoring.strength import strength_of
+from stillwatch.scoring.strength import Strength, strength_of
 from stillwatch.scoring.verdict import RESIDUAL_CAP, nearest_lookalikes
 
-WEIGHT_RANGE: Final = (0.5, 5.0)
-"""A class is taken as at least half and at most five times as common as calibrated: less trust in one window."""
-
-MISFIT_LIMIT: Final = 2.0
-"""Mean distance, in honest spreads a signal, from which a class is reported as not fitting."""
-
-JUDGED_HONEST: Final = "judged_honest"
+WEIGHT_LIMITS: Final = (0.25, 4.0)
+"""A history may hide campaigns, and its cells may be nearly empty: it moves a weight by a factor of four at most."""
+JUDGED_CLASS: Final = "judged_honest"
+"""Class of groups that a person judged honest."""
+MIN_GROUPS_FOR_MISFIT: Final = 30
+"""A class with fewer own groups near it says nothing about its fit."""
+EXPECTED_SHARE: Final = 0.01
+"""Share of a class above its own 0.99 quantile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refit:
-    """The fitted calibration, how much more common each class is here, and how far each lies from its calibration."""
+    """A calibration fitted to a deployment, and how far the shipped one was from it.
+
+    `misfit` maps a look-alike class to the share of own groups near it that score above its 0.99 quantile: 0.01 where
+    the shipped class fits, more where the deployment has such groups that look more suspicious, or campaigns.
+    """
 
     calibration: Calibration
-    weights: dict[str, float]
-    misfit: dict[str, float]
+    n_groups: int
     n_judged_honest: int
+    misfit: Mapping[str, float]
 
     def summary(self) -> dict[str, object]:
-        """What to tell the operator."""
+        """The refit in words and numbers for people."""
+        worst = sorted(self.misfit.items(), key=lambda pair: (-pair[1], pair[0]))
         return {
             "calibration_id": self.calibration.calibration_id,
-            "n_judged_honest_groups": self.n_judged_honest,
-            "class_weights": {name: round(value, 2) for name, value in sorted(self.weights.items())},
-            "classes_that_do_not_fit": sorted(name for name, value in self.misfit.items() if value > MISFIT_LIMIT),
+            "groups_of_own_history": self.n_groups,
+            "groups_judged_honest": self.n_judged_honest,
+            "expected_share_above_class_quantile": EXPECTED_SHARE,
+            "share_above_class_quantile": {name: round(share, 4) for name, share in worst},
         }
 
 
-def refit(base: Calibration, own: GroupMatrix, is_honest: NDArray[np.bool_], *, n_accounts: int) -> Refit:
-    """`base` with its honest tail weighted by the mix of classes in `own`, and judged-honest groups added to it.
+def refit(shipped: Calibration, own: GroupMatrix, is_honest: NDArray[np.bool_], *, n_accounts: int) -> Refit:
+    """The shipped calibration with the deployment's mix of families and sizes, and its groups that were judged honest.
 
-    `is_honest` marks groups whose people a person judged honest; `n_accounts` sent anything in the window of `own`.
-    Assumes that a group's nearest class is its class: a campaign counts as the class that it imitates, which makes
-    that class weightier, and so the threshold stricter, never looser than half.
-
-    Raises:
-        CalibrationError: there is no group to fit to.
+    (1) Each honest tail group is weighted by how much more common its family and size band are in the deployment, for
+    each account. (2) Groups that a person judged honest join the tail and become a class of their own. What honest
+    signals look like stays as shipped: an unlabelled history that hides a campaign must not teach it as honest.
+    Assumes that the history is mostly honest and that `own` has the calibration's signals.
     """
-    if not own.sizes.size or n_accounts < 1:
-        raise CalibrationError("the window has no group of accounts: ingest more traffic, or keep the shipped one")
-    strength = strength_of(own, base)
-    nearest = nearest_lookalikes(strength.residuals, base)
-    names = [one.name for one in base.lookalikes]
-    weights = _weights(base, nearest, n_accounts)
-    tail = [_weighted(group, weights[group.class_no]) for group in base.tail]
-    share = base.n_account_windows / n_accounts
-    log10s = np.round(strength.log10s, 2)
-    judged = [
-        TailGroup(
-            window_no=0,
-            class_no=len(names),
-            n_accounts=max(1, round(int(own.sizes[row]) * share)),
-            log10_tests=float(strength.log10_tests[row]),
-            strengths=tuple(log10s[row].tolist()),
-        )
-        for row in np.flatnonzero(is_honest)
-    ]
-    lookalikes = base.lookalikes + ((_judged_class(strength.residuals[is_honest], base),) if judged else ())
+    strength = strength_of(own, shipped)
+    tail = _reweighted(shipped, own, n_accounts=n_accounts)  # (1)
+    classes = shipped.lookalikes
+    if is_honest.any():  # (2)
+        tail, classes = _with_judged(shipped, tail, own, strength, is_honest)
     fitted = msgspec.structs.replace(
-        base,
-        kind="fitted",
-        origin=f"{base.origin}; weighted by {own.sizes.size} own groups, {len(judged)} judged honest",
-        lookalikes=lookalikes,
-        tail=(*tail, *judged),
+        shipped, kind="fitted", origin=f"{shipped.origin}; fitted to {len(own.sizes)} own groups", tail=tail,
+        lookalikes=classes,
+    )  # fmt: skip
+    misfit = _misfit(shipped, strength)
+    return Refit(fitted, n_groups=len(own.sizes), n_judged_honest=int(is_honest.sum()), misfit=misfit)
+
+
+def _reweighted(shipped: Calibration, own: GroupMatrix, *, n_accounts: int) -> tuple[TailGroup, ...]:
+    here = {(cell.family, cell.band): cell.n_groups / max(n_accounts, 1) for cell in mix_of(own)}
+    there = {(cell.family, cell.band): cell.n_groups / shipped.n_account_windows for cell in shipped.mix}
+    low, high = WEIGHT_LIMITS
+    bands = size_bands(np.array([group.n_accounts for group in shipped.tail], dtype=np.int64)).tolist()
+    cells = [(group.family, band) for group, band in zip(shipped.tail, bands, strict=True)]
+    weights = [min(max(here.get(cell, 0.0) / there[cell], low), high) for cell in cells]
+    return tuple(
+        msgspec.structs.replace(group, weight=round(weight, 4))
+        for group, weight in zip(shipped.tail, weights, strict=True)
     )
-    return Refit(
-        calibration=fitted,
-        weights=dict(zip(names, weights.tolist(), strict=True)),
-        misfit=_misfit(base, strength.residuals, nearest),
-        n_judged_honest=len(judged),
+
+
+def _with_judged(
+    shipped: Calibration,
+    tail: tuple[TailGroup, ...],
+    own: GroupMatrix,
+    strength: Strength,
+    is_honest: NDArray[np.bool_],
+) -> tuple[tuple[TailGroup, ...], tuple[Lookalike, ...]]:
+    """Tail and classes with the groups that a person judged honest; their window is one more than the shipped ones."""
+    judged = strength_of(own.take(is_honest), shipped)
+    sizes = own.sizes[is_honest]
+    label = np.full(len(sizes), len(shipped.lookalikes), dtype=np.int64)
+    window = np.full(len(sizes), -1, dtype=np.int64)
+    added = tail_groups(judged, own.take(is_honest), label, window)
+    name = Lookalike(
+        name=JUDGED_CLASS,
+        n_groups=len(sizes),
+        centroid=centroid_of(np.clip(strength.residuals[is_honest], -RESIDUAL_CAP, RESIDUAL_CAP)),
+        score_q99=round(float(np.quantile(judged.scores, 0.99)), 4),
+        largest=int(sizes.max()),
     )
+    return (*tail, *added), (*shipped.lookalikes, name)
 
 
-def _weights(base: Calibration, nearest: NDArray[np.int64], n_accounts: int) -> NDArray[np.float64]:
-    here = np.bincount(nearest, minlength=len(base.lookalikes)) / n_accounts
-    calibrated = np.array([one.n_groups for one in base.lookalikes]) / base.n_account_windows
-    return np.clip(here / np.maximum(calibrated, 1e-12), *WEIGHT_RANGE)
-
-
-def _weighted(group: TailGroup, weight: float) -> TailGroup:
-    return msgspec.structs.replace(group, n_accounts=max(1, round(group.n_accounts * weight)))
-
-
-def _judged_class(residuals: NDArray[np.float64], base: Calibration) -> Lookalike:
-    capped = np.clip(residuals, -RESIDUAL_CAP, RESIDUAL_CAP)
-    has = ~np.isnan(capped).all(axis=0)
-    centroid = tuple(float(np.nanmean(capped[:, k])) if has[k] else None for k in range(len(base.signals)))
-    return Lookalike(name=JUDGED_HONEST, n_groups=len(residuals), centroid=centroid, score_q99=0.0, largest=0)
-
-
-def _misfit(base: Calibration, residuals: NDArray[np.float64], nearest: NDArray[np.int64]) -> dict[str, float]:
-    capped = np.clip(residuals, -RESIDUAL_CAP, RESIDUAL_CAP)
-    found: dict[str, float] = {}
-    for place, one in enumerate(base.lookalikes):
-        centroid = np.array([np.nan if value is None else value for value in one.centroid])
-        gaps = np.abs(capped[nearest == place] - centroid)
-        if gaps.size and not np.isnan(gaps).all():
-            found[one.name] = float(np.nanmean(gaps))
+def _misfit(shipped: Calibration, strength: Strength) -> dict[str, float]:
+    """Share of own groups near each class above its 0.99 quantile, where at least thirty are near."""
+    nearest = nearest_lookalikes(strength.residuals, shipped)
+    found = {}
+    for place, one in enumerate(shipped.lookalikes):
+        scores = strength.scores[nearest == place]
+        if scores.size >= MIN_GROUPS_FOR_MISFIT:
+            found[one.name] = float(np.mean(scores > one.score_q99))
     return found

@@ -5,11 +5,14 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.engines import Engine
 from stillwatch.model.stage import Run, Tables
-from stillwatch.model.tables import CALIBRATIONS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
+from stillwatch.model.tables import ACCOUNTS, CALIBRATIONS, GROUP_MEMBERS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
+from stillwatch.model.tier import Tier
 from stillwatch.scoring.calibration import Calibration, shipped
+from stillwatch.scoring.customer import single_customer_groups
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.strength import Strength, measured, strength_of
@@ -22,7 +25,7 @@ from stillwatch.scoring.verdict import (
     window_p_values,
 )
 
-READS = (GROUPS, GROUP_SIGNALS, CALIBRATIONS)
+READS = (GROUPS, GROUP_SIGNALS, GROUP_MEMBERS, ACCOUNTS, CALIBRATIONS)
 WRITES = (GROUP_SCORES,)
 
 SHIPPED_AT: Final = datetime(2026, 11, 23, tzinfo=UTC)
@@ -31,6 +34,8 @@ SHIPPED_AT: Final = datetime(2026, 11, 23, tzinfo=UTC)
 
 def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tables:
     """One verdict for every judged group; whole popular tokens are not judged and have no row.
+
+    A group that is one customer is never accused.
 
     Raises:
         CalibrationError: the calibration is damaged.
@@ -41,7 +46,16 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     calibration = _only_calibration(engine.to_arrow(tables["calibrations"]))
     matrix = group_matrix(judged, signals, calibration.signals)
     scored = score_groups(matrix, calibration, alpha=run.alpha, settings=settings)
-    return {GROUP_SCORES.name: engine.from_arrow(GROUP_SCORES, scored)}
+    customers = engine.to_arrow(single_customer_groups(tables["group_members"], tables["accounts"]))
+    capped = cap_at_review(scored, customers["group_id"].combine_chunks())
+    return {GROUP_SCORES.name: engine.from_arrow(GROUP_SCORES, capped)}
+
+
+def cap_at_review(scored: pa.Table, group_ids: pa.Array) -> pa.Table:
+    """`scored` with every accusation of one of these groups turned into a review."""
+    is_capped = pc.and_(pc.is_in(scored["group_id"], value_set=group_ids), pc.equal(scored["tier"], Tier.ACCUSE.value))
+    tier = pc.if_else(is_capped, pa.scalar(Tier.REVIEW.value), scored["tier"])
+    return scored.set_column(scored.schema.get_field_index("tier"), scored.schema.field("tier"), tier)
 
 
 def calibrations(stored: pa.Table, as_of: datetime | None = None) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,11 @@ from numpy.typing import NDArray
 from stillwatch.scoring.calibration import ALL_FAMILIES, Calibration, Curve, Ranks
 from stillwatch.scoring.matrix import GroupMatrix
 from stillwatch.stats.conformal import FloatArray
+
+CONTEXT_SIGNALS: Final = frozenset({"coverage_entropy", "hour_concentration", "target_share", "youth"})
+"""Signals of what a group is about. The others test whether its members are copies of each other, which is the case."""
+CONTEXT_WEIGHT: Final = 0.5
+"""Context supports a case and must not make it: docs/calibration.md has the weights that were compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,7 @@ class Strength:
     residuals: FloatArray
     p_values: FloatArray
     log10_tests: FloatArray
+    weights: FloatArray
 
     @property
     def log10s(self) -> FloatArray:
@@ -29,34 +36,42 @@ class Strength:
 
     @property
     def scores(self) -> FloatArray:
-        """Label-free score of each group: the sum of -log10 p, less the log10 of the tests that it is one of.
+        """Label-free score of each group: the weighted sum of -log10 p, less the log10 of the tests that it is one of.
 
         Null hypothesis: the group's standardised signals are exchangeable with those of honest groups. The sum is no
         p-value (signals depend on each other); its meaning comes only from the honest groups' own sums. Never negative.
         """
-        return total(self.log10s, self.log10_tests)
+        return total(self.log10s, self.weights, self.log10_tests)
 
 
-def total(log10s: FloatArray, log10_tests: FloatArray) -> FloatArray:
-    """The sum over signals, corrected for the number of tests (Bonferroni within the strata of one token)."""
-    return np.asarray(np.maximum(log10s.sum(axis=1) - log10_tests, 0.0))
+def weights_of(signals: Sequence[str]) -> tuple[float, ...]:
+    """The weight of each signal in the score: fixed beforehand by what the signal tests, never learned from labels."""
+    return tuple(CONTEXT_WEIGHT if signal in CONTEXT_SIGNALS else 1.0 for signal in signals)
+
+
+def total(log10s: FloatArray, weights: FloatArray, log10_tests: FloatArray) -> FloatArray:
+    """The weighted sum over signals, corrected for the number of tests (Bonferroni within the strata of one token)."""
+    return np.asarray(np.maximum(log10s @ weights - log10_tests, 0.0))
 
 
 def strength_of(matrix: GroupMatrix, calibration: Calibration) -> Strength:
     """The strength of every signal of every group; `matrix` has the calibration's signals in its order."""
     residuals = standardise(matrix, calibration.curves)
-    return Strength(residuals, p_values(residuals, calibration.ranks, matrix.signals), np.log10(matrix.n_tests))
+    found = p_values(residuals, calibration.ranks, matrix.signals)
+    return Strength(residuals, found, np.log10(matrix.n_tests), np.array(calibration.weights))
 
 
 def standardise(matrix: GroupMatrix, curves: Sequence[Curve]) -> FloatArray:
-    """Values less their honest centre, over their honest spread, at the group's size and family."""
-    known = {(curve.family, curve.signal): curve.size_curve() for curve in curves}
+    """Values less their honest centre, over their honest spread, at the group's family, volume and size."""
+    known = {(curve.family, curve.signal): curve for curve in curves}
     residuals = np.full(matrix.values.shape, np.nan)
     for column, signal in enumerate(matrix.signals):
         for family in np.unique(matrix.families):
             curve = known.get((str(family), signal)) or known[ALL_FAMILIES, signal]
             rows = matrix.families == family
-            residuals[rows, column] = curve.standardise(matrix.values[rows, column], matrix.sizes[rows])
+            residuals[rows, column] = curve.standardise(
+                matrix.values[rows, column], matrix.volumes[rows], matrix.sizes[rows]
+            )
     return residuals
 
 

@@ -18,22 +18,22 @@ from stillwatch.stats.multiple_testing import monotone_q
 RESIDUAL_CAP: Final = 6.0
 """Distances to a class count at most this many spreads a signal: one wild signal must not choose the class."""
 
-LARGE_GROUP_QUANTILE: Final = 0.95
-"""The block of people that a budget must be able to hold (the quantile of DESIGN section 6, step 6)."""
-
 
 @dataclass(frozen=True, slots=True)
 class HonestTail:
-    """The highest-scoring honest groups, by falling score, with only the signals that the run measured."""
+    """The highest-scoring honest groups, by falling score, with only the signals that the run measured.
+
+    `people` are accounts times the group's weight.
+    """
 
     scores: FloatArray
-    sizes: IntArray
+    people: FloatArray
     windows: IntArray
     n_strong: IntArray
 
     def take(self, rows: NDArray[np.bool_]) -> "HonestTail":
         """The groups where `rows` is true."""
-        return HonestTail(self.scores[rows], self.sizes[rows], self.windows[rows], self.n_strong[rows])
+        return HonestTail(self.scores[rows], self.people[rows], self.windows[rows], self.n_strong[rows])
 
 
 def honest_tail(calibration: Calibration, is_measured: NDArray[np.bool_], *, strong_p: float) -> HonestTail:
@@ -44,11 +44,12 @@ def honest_tail(calibration: Calibration, is_measured: NDArray[np.bool_], *, str
     """
     log10s = np.array([group.strengths for group in calibration.tail]).reshape(-1, len(calibration.signals))
     log10s = log10s[:, is_measured]
-    scores = total(log10s, np.array([group.log10_tests for group in calibration.tail]))
+    weights = np.array(calibration.weights)[is_measured]
+    scores = total(log10s, weights, np.array([group.log10_tests for group in calibration.tail]))
     order = np.argsort(-scores, kind="stable")
     return HonestTail(
         scores[order],
-        np.array([group.n_accounts for group in calibration.tail], dtype=np.int64)[order],
+        np.array([group.n_accounts * group.weight for group in calibration.tail])[order],
         np.array([group.window_no for group in calibration.tail], dtype=np.int64)[order],
         count_strong(log10s, strong_p)[order],
     )
@@ -71,14 +72,17 @@ def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
     """The smallest t such that honest groups above t hold at most `budget` people.
 
     `budget` is alpha x the calibration's account-windows. People of overlapping groups count once for each group, which
-    errs to the strict side. It is resolved when the budget could hold one large honest group (95 % quantile of the
-    tail's sizes): people are accused in blocks, and below one block the rate cannot be told from a higher one.
+    errs to the strict side. It is resolved when the budget could hold one honest group of the mean size of those that
+    ten times the budget reaches: people are accused in blocks, and below one block the threshold is merely the highest
+    score that was ever seen, which says nothing about the rate above it.
     """
-    if tail.sizes.size == 0:
+    spent = np.cumsum(tail.people)
+    if spent.size == 0:
         return Threshold(0.0, is_resolved=False)
-    over = np.flatnonzero(np.cumsum(tail.sizes) > budget)
+    over = np.flatnonzero(spent > budget)
     score = tail.scores[int(over[0])] if over.size else tail.scores[-1]
-    return Threshold(float(score), is_resolved=budget >= float(np.quantile(tail.sizes, LARGE_GROUP_QUANTILE)))
+    n_near = int(np.searchsorted(spent, REVIEW_FACTOR * budget, side="right")) + 1
+    return Threshold(float(score), is_resolved=budget >= float(tail.people[:n_near].mean()))
 
 
 def tiers(
@@ -105,8 +109,8 @@ def window_p_values(scores: FloatArray, tail: HonestTail, *, n_windows: int) -> 
     Null hypothesis: the run's best group is exchangeable with the best group of an honest window of a like provider.
     The best of a window is already a selection over all its overlapping groups, so no further correction is due.
     """
-    best = np.zeros(n_windows)
     numbers = np.unique(tail.windows)
+    best = np.zeros(max(n_windows, numbers.size))
     for place, number in enumerate(numbers):
         best[place] = tail.scores[tail.windows == number].max()
     return conformal_p(scores, best)
@@ -120,7 +124,7 @@ def people_q_values(scores: FloatArray, sizes: IntArray, tail: HonestTail, *, n_
     """
     order = np.argsort(-scores, kind="stable")
     at_or_above = np.searchsorted(-tail.scores, -scores[order], side="right")
-    spent = np.append(0, np.cumsum(tail.sizes))[at_or_above].astype(np.float64)
+    spent = np.append(0, np.cumsum(tail.people))[at_or_above].astype(np.float64)
     floor = tail.scores[-1] if tail.scores.size else np.inf
     honest = np.where(scores[order] < floor, n_group_people, spent) + 1.0
     ties = np.searchsorted(-scores[order], -scores[order], side="right")

@@ -57,9 +57,9 @@ def _finite(value: "ir.FloatingValue") -> "ir.FloatingValue":
 def _shared(tables: Tables, expressions: list["ir.Table"], engine: Engine) -> list["ir.Table"]:
     """`expressions` with the sums that signals have in common evaluated once.
 
-    A signal names only the tables that it reads. Sums over them are built by functions, so that two signals which need
-    the same sum hold equal sub-expressions; these are found and replaced by their evaluated tables. A later sum is built
-    on the evaluated earlier ones, so the steps are applied in order.
+    A signal names only the tables that it reads. Sums over them are built by functions, so two signals that need the
+    same sum hold equal sub-expressions; these are found and replaced by their evaluated tables. A later sum is built on
+    the evaluated earlier ones, so the steps are applied in order.
     """
     replaced: list[tuple[ops.Node, ops.Node]] = []
     for build in homogeneity.SHARED:

@@ -16,13 +16,13 @@ from stillwatch.model.tables import ACCOUNT_DAYS, TIME, TOKEN_USES
 from stillwatch.simulate import infrastructure
 from stillwatch.simulate.bins import Grouping, group_by
 from stillwatch.simulate.build import populate
-from stillwatch.simulate.canonical import masked
+from stillwatch.simulate.canonical import BLOCKED, OK, masked
+from stillwatch.simulate.cells import capabilities, micro_cells
 from stillwatch.simulate.identity import MICROSECONDS, account_ids, truth, window_start
 from stillwatch.simulate.keyed import Ints, Keys, mix
 from stillwatch.simulate.outcomes import MODELS
 from stillwatch.simulate.population import Population
 from stillwatch.simulate.snapshots import account_snapshots
-from stillwatch.simulate.topics import TOPIC_CAPABILITY, micro_cells
 from stillwatch.simulate.traffic import Exchanges, draw_day
 from stillwatch.simulate.world import World
 
@@ -69,7 +69,7 @@ def aggregate_world(world: World, *, seed: int) -> AggregateWorld:
         if len(exchanges) == 0:
             continue
         midnight = window_start(world) + day * 86_400 * MICROSECONDS
-        measured = _Measured.of(exchanges, midnight=midnight)
+        measured = _Measured.of(population, exchanges, midnight=midnight)
         days.append(_account_days(exchanges, measured, ids=ids))
         uses.extend(_token_uses(population, exchanges, measured))
     shared = _shared_tokens(uses)
@@ -95,7 +95,7 @@ class _Measured:
     output_tokens: Ints
 
     @classmethod
-    def of(cls, exchanges: Exchanges, *, midnight: int) -> "_Measured":
+    def of(cls, population: Population, exchanges: Exchanges, *, midnight: int) -> "_Measured":
         at = midnight + (exchanges.second * MICROSECONDS).astype(np.int64)
         wording = mix(exchanges.topic, exchanges.template + 1, exchanges.item)
         content = group_by(mix(exchanges.conversation, wording))
@@ -105,10 +105,10 @@ class _Measured:
             day=exchanges.day,
             at=at,
             hour=(exchanges.second // 3600).astype(np.int64),
-            micro_cell=micro_cells(exchanges.topic, exchanges.item).astype(np.int64),
-            capability=TOPIC_CAPABILITY[exchanges.topic].astype(np.int64),
+            micro_cell=micro_cells(population, exchanges),
+            capability=capabilities(population, exchanges),
             is_distinct=is_distinct,
-            output_tokens=np.where(exchanges.status == 200, exchanges.output_tokens, 0),
+            output_tokens=np.where(exchanges.status == OK, exchanges.output_tokens, 0),
         )
 
     def columns(self, grouping: Grouping, exchanges: Exchanges, rows: Ints | slice) -> dict[str, pa.Array]:
@@ -132,7 +132,7 @@ def _account_days(exchanges: Exchanges, measured: _Measured, *, ids: pa.Array) -
     grouping = group_by(exchanges.account)
     columns = measured.columns(grouping, exchanges, slice(None))
     columns["account_id"] = ids.take(pa.array(exchanges.account[grouping.first]))
-    columns["n_errors"] = pa.array(grouping.total(exchanges.status != 200))
+    columns["n_errors"] = pa.array(grouping.total((exchanges.status != OK) & (exchanges.status != BLOCKED)))
     columns["n_rate_limited"] = pa.array(grouping.total(exchanges.status == 429))
     models = np.unique(grouping.group * 8 + _MODEL_ORDER[exchanges.model])
     offsets = np.searchsorted(models, np.arange(grouping.n_groups + 1) * 8).astype(np.int32)
@@ -227,7 +227,8 @@ def _group_classes(population: Population, uses: list[_Uses], shared: list[Ints]
     names = sorted({(label.campaign_name, label.honest_class) for label in labels})
     place = {name: number for number, name in enumerate(names)}
     code = np.array([place[label.campaign_name, label.honest_class] for label in labels])
-    kinds, tokens, codes = [], [], []
+    nothing = np.zeros(0, dtype=np.int64)
+    kinds, tokens, codes = [nothing], [nothing], [nothing]
     for kind in range(len(KINDS)):
         parts = [(use, _keep(use, shared)) for use in uses if use.kind == kind]
         if not parts:

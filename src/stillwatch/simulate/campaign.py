@@ -123,6 +123,7 @@ def _queue(
         "n_templates": campaign.templates,
         "p_template": 1.0 - campaign.paraphrase,
         "masked": campaign.masked,
+        "targets": 0.15 if campaign.unfocused else 1.0,
         "system": builder.new_ids() if campaign.shares_system else 0,
         "tools": builder.new_ids() if campaign.shares_tools else 0,
         "p_system": 0.6 * (1.0 - campaign.paraphrase),

@@ -16,6 +16,7 @@ from stillwatch.simulate.population import Population
 from stillwatch.simulate.traffic import Exchanges
 from stillwatch.simulate.world import World
 
+OK, BLOCKED = 200, 403
 _PROVIDER_NAME = "atlas"
 _ERROR_TYPES = {400: "invalid_request", 403: "content_filter", 429: "rate_limit", 500: "server_error"}
 
@@ -45,7 +46,7 @@ def _envelope(
     stack = population.accounts["stack"][exchanges.account].astype(np.int64)
     start = window_start(world) + day * 86_400 * MICROSECONDS + (exchanges.second * MICROSECONDS).astype(np.int64)
     seconds = 0.4 + exchanges.output_tokens / (30.0 + 60.0 * uniform(exchanges.record, 3))
-    outputs = np.where(status == 200, exchanges.output_tokens, 0)
+    outputs = np.where(status == OK, exchanges.output_tokens, 0)
     return {
         "source_record_id": _hexadecimal("r", exchanges.record),
         "call_id": _hexadecimal("call", mix(exchanges.record, 1)),
@@ -56,7 +57,7 @@ def _envelope(
         "operation_name": pa.repeat(pa.scalar("chat"), len(exchanges)),
         "provider_name": pa.repeat(pa.scalar(_PROVIDER_NAME), len(exchanges)),
         "request_model": pa.array(MODELS).take(pa.array(exchanges.model)),
-        "status": pa.array(np.select([status == 200, status == 403], ["ok", "blocked"], default="error"), type=TEXT),
+        "status": pa.array(np.select([status == OK, status == BLOCKED], ["ok", "blocked"], default="error"), type=TEXT),
         "http_status_code": pa.array(status.astype(np.int32)),
         "error_type": _error_types(status),
         "input_tokens": pa.array(exchanges.input_tokens),
@@ -82,8 +83,12 @@ def render_prompts(population: Population, exchanges: Exchanges, *, library: Pro
     if not has_template.any():
         return body
     chosen = np.flatnonzero(has_template)
-    template = exchanges.template[chosen]
-    dressed = prompts.templated(body.take(pa.array(chosen)), template, is_masked=masked(population, exchanges)[chosen])
+    dressed = prompts.templated(
+        body.take(pa.array(chosen)),
+        exchanges.template[chosen],
+        exchanges.purpose[chosen],
+        is_masked=masked(population, exchanges)[chosen],
+    )
     position = np.where(has_template, len(exchanges) + np.cumsum(has_template) - 1, np.arange(len(exchanges)))
     return pa.concat_arrays([body, dressed]).take(pa.array(position))
 

@@ -142,6 +142,7 @@ def _add_streams(
         template_base=builder.new_ids(n_templates + 1),
         n_templates=n_templates,
         masked=kind.masked,
+        targets=kind.targets,
         system=builder.new_ids() if kind.has_system else 0,
         tools=builder.new_ids() if kind.has_tools else 0,
         pool=kind.pool,

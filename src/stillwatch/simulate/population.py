@@ -55,6 +55,7 @@ _STREAM_COLUMNS: dict[str, tuple[str, float]] = {
     "template_base": ("int64", 0),
     "n_templates": ("int32", 0),
     "masked": ("float32", 0.5),
+    "targets": ("float32", 0.15),
     "system": ("int64", 0),
     "tools": ("int64", 0),
     "p_system": ("float32", 1.0),

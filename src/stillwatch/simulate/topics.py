@@ -1,13 +1,12 @@
-"""Topics of prompts: what a stream draws from, and the idealised cells that stand for them at the aggregate level."""
+"""Topics of prompts: what a stream draws from, and what each topic and template asks for."""
 
 import numpy as np
 import numpy.typing as npt
 
 from stillwatch.model.capability import CAPABILITIES, Capability
-from stillwatch.simulate.keyed import Ints, Keys, choose, mix
+from stillwatch.simulate.keyed import Ints, choose, uniform
 
 N_TOPICS = 256
-N_MICRO_BITS = 12
 
 # Topics by capability; they sum to N_TOPICS. Honest use spreads over all of them, most of it over OTHER.
 _TOPIC_COUNTS: dict[Capability, int] = {
@@ -37,9 +36,6 @@ TARGET_TOPICS: Ints = np.flatnonzero(np.isin(TOPIC_CAPABILITY, [capability.code 
 _HONEST_WEIGHTS = np.array([0.09, 0.24, 0.05, 0.10, 0.10, 0.06, 0.04, 0.32])
 
 
-_FLIPS_OF_32 = np.uint64(5)  # a sign flips in 5 of 32 prompts of a topic
-
-
 def honest_topic_weights() -> npt.NDArray[np.float64]:
     """Probability of each topic in all honest use, shape (256,); inside a capability popularity falls as 1/rank."""
     weights = np.zeros(N_TOPICS)
@@ -58,15 +54,9 @@ def draw_topics(rng: np.random.Generator, shape: tuple[int, ...], *, targets: fl
     return np.asarray(np.where(rng.random(shape) < targets, focused, topics))
 
 
-def micro_cells(topics: Ints, items: Keys) -> npt.NDArray[np.int16]:
-    """Idealised micro-cells, 0 to 4095: a centre for each topic, with each sign flipped by the item's own wording.
-
-    The flip rate is what the event level shows between two prompts of one topic (tests compare both levels).
-    """
-    centres = choose(1 << N_MICRO_BITS, topics, 0x6D63).astype(np.int64)
-    noise = mix(items, 0x666C)
-    flips = np.zeros(len(topics), dtype=np.int64)
-    for bit in range(N_MICRO_BITS):
-        nibble = noise >> np.uint64(5 * bit) & np.uint64(31)
-        flips |= (nibble < _FLIPS_OF_32).astype(np.int64) << bit
-    return (centres ^ flips).astype(np.int16)
+def template_purposes(template: Ints, targets: npt.ArrayLike) -> Ints:
+    """Capability code of each template: a target one with probability `targets`, else as honest use has them."""
+    honest = np.searchsorted(np.cumsum(_HONEST_WEIGHTS), uniform(template, 0x71) * _HONEST_WEIGHTS.sum())
+    target_codes = np.array([capability.code for capability in TARGETS])
+    focused = target_codes[choose(len(target_codes), template, 0x72)]
+    return np.asarray(np.where(uniform(template, 0x73) < np.asarray(targets), focused, honest))

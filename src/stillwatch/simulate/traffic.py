@@ -16,6 +16,7 @@ from stillwatch.simulate.population import (
     SCHEDULED_HOURS,
     Population,
 )
+from stillwatch.simulate.topics import template_purposes
 from stillwatch.simulate.world import World
 
 N_REGIONS = 4
@@ -33,7 +34,8 @@ _LOOP_GAP_SECONDS = 11.0
 class Exchanges:
     """One day's exchanges in order of time; all arrays have one entry for each.
 
-    `template` is -1 where the wording is the sender's own; `system` and `tools` are 0 where absent. `item` identifies
+    `template` is -1 where the wording is the sender's own, `purpose` is its
+    capability code; `system` and `tools` are 0 where absent. `item` identifies
     the content of the prompt, `entity` the names and files that occur in it; with `shared_wording` every sender of an
     item sends the same words.
     """
@@ -47,6 +49,7 @@ class Exchanges:
     entity: Keys
     topic: Ints
     template: Ints
+    purpose: Ints
     system: Ints
     tools: Ints
     address: Ints
@@ -134,7 +137,8 @@ def draw_day(world: World, population: Population, *, seed: int, day: int) -> Ex
     item = _items(columns, sends.step)
     shared = columns["from_queue"].astype(bool) | (columns["pool"].astype(np.int64) > 0)
     topic = _topics(population, columns, item, sends.step)
-    second = _seconds(population, sends)
+    second = _seconds(population, sends, day)
+    template = _templates(columns, sends.step)
     has_system = uniform(conversation, 5) < columns["p_system"]
     inputs, outputs = outcomes.sizes(account, topic, conversation, sends.key)
     exchanges = Exchanges(
@@ -146,7 +150,8 @@ def draw_day(world: World, population: Population, *, seed: int, day: int) -> Ex
         item=item,
         entity=np.where(shared, mix(item, 6), mix(account, choose(6, sends.step, 7))),
         topic=topic,
-        template=_templates(columns, sends.step),
+        template=template,
+        purpose=template_purposes(template, columns["targets"]),
         system=np.where(has_system, columns["system"], 0),
         tools=np.where(has_system, columns["tools"], 0),
         address=infrastructure.addresses(population.accounts, account, day, conversation),
@@ -198,7 +203,7 @@ def _templates(columns: dict[str, npt.NDArray[Any]], step: Keys) -> Ints:
     return np.asarray(np.where(uses, columns["template_base"] + choose(np.maximum(n, 1), step, 32), -1))
 
 
-def _seconds(population: Population, sends: _Sends) -> Reals:
+def _seconds(population: Population, sends: _Sends, day: int) -> Reals:
     """Second of the day of each exchange: a session starts by its clock, its exchanges follow with human gaps."""
     hours = sends.columns["hours"].astype(np.int64)
     own_region = population.accounts["region"][sends.account]
@@ -212,4 +217,13 @@ def _seconds(population: Population, sends: _Sends) -> Reals:
     gap = np.where(sends.is_loop, _LOOP_GAP_SECONDS * (0.5 + uniform(sends.session, 44)), gap)
     offset = sends.place_in_session * gap * (0.9 + 0.2 * uniform(sends.key, 45))
     spaced = (sends.position + uniform(sends.account, 46)) * _DAY_SECONDS / np.maximum(sends.count, 1)
-    return np.asarray(np.where(hours == SCHEDULED_HOURS, spaced, start + offset) % _DAY_SECONDS)
+    second = np.where(hours == SCHEDULED_HOURS, spaced, start + offset) % _DAY_SECONDS
+    return _within_life(second, sends.columns, day)
+
+
+def _within_life(second: Reals, columns: dict[str, npt.NDArray[Any]], day: int) -> Reals:
+    """Seconds of the day, those before the stream's start or after its end moved into the part that it lives."""
+    first = np.clip(columns["start_day"] - day, 0.0, 1.0) * _DAY_SECONDS
+    last = np.clip(columns["end_day"] - day, 0.0, 1.0) * _DAY_SECONDS
+    squeezed = first + second / _DAY_SECONDS * (last - first)
+    return np.asarray(np.where((second < first) | (second >= last), squeezed, second))

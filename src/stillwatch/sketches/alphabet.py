@@ -49,7 +49,7 @@ UNASSIGNED_SEPARATORS = ((0x2000, 0x2BFF), (0x2E00, 0x2E7F), (0xD800, 0xF8FF), (
 ABOVE_TABLE_UNSPACED = (0x20000, 0x3FFFF)  # Han of the supplementary planes
 ABOVE_TABLE_IGNORED = (0xE0000, 0xE0FFF)  # tags and variation selectors
 
-QUOTES = ('"', "'‘’‚‛", "“”„‟", "«»", "‹›", "「」", "『』", "`")  # any mark of a family closes any mark of it
+QUOTES = ('"', "'‘’‚‛", "“”„‟", "«»", "‹›", "「」", "『』", "`")  # noqa: RUF001  any mark of a family closes any mark of it
 QUOTE_STRAIGHT, QUOTE_SINGLE, QUOTE_CODE = 1, 2, 8  # families count from 1; these have rules of their own
 SPECIALS = "/:.@-"  # hold their code point, which is above the families and CODE_MARK
 CODE_MARKS, CODE_MARK = "{};=", 9

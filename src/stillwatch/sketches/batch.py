@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +21,21 @@ BLOCK_BYTES = 1 << 20  # texts worked on at a time, so that their words stay in 
 CELL_SHIFT = 4  # a cell is the first 8 of the 12 bits of a micro-cell
 WEIGHT_FROM_LENGTH = (0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)  # short words are mostly grammar
 
-SKETCH_SCHEMA = pa.schema([
-    pa.field("skeleton_hash", pa.int64()),
-    pa.field("system_hash", pa.int64()),
-    pa.field("tools_hash", pa.int64()),
-    pa.field("shingles", pa.list_(pa.int64())),
-    pa.field("prompt_hash", pa.int64()),
-    pa.field("cell", pa.int16()),
-    pa.field("micro_cell", pa.int16()),
-    pa.field("capability", pa.int16()),
-    pa.field("asks_reasoning", pa.bool_()),
-    pa.field("asks_grading", pa.bool_()),
-    pa.field("n_chars", pa.int32()),
-])
+SKETCH_SCHEMA = pa.schema(
+    [
+        pa.field("skeleton_hash", pa.int64()),
+        pa.field("system_hash", pa.int64()),
+        pa.field("tools_hash", pa.int64()),
+        pa.field("shingles", pa.list_(pa.int64())),
+        pa.field("prompt_hash", pa.int64()),
+        pa.field("cell", pa.int16()),
+        pa.field("micro_cell", pa.int16()),
+        pa.field("capability", pa.int16()),
+        pa.field("asks_reasoning", pa.bool_()),
+        pa.field("asks_grading", pa.bool_()),
+        pa.field("n_chars", pa.int32()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,9 @@ def sketch_texts(rows: TextRows) -> TextSketches:
         kept = np.empty(words.words.size, dtype=np.uint64)
         marks[block] = words.marks
         sketch_rows(
-            words.words, words.kinds, words.ends, words.marks[:, 0], weights,
-            table.filter_bits, table.keys, table.values, kept, ends[block], hashes[block], micro_cells[block], cues[block],
+            words.words, words.kinds, words.ends, words.marks[:, 0],
+            weights, table.filter_bits, table.keys, table.values,
+            kept, ends[block], hashes[block], micro_cells[block], cues[block],
         )  # fmt: skip
         n_block = int(ends[block.stop - 1])
         shingles.append(kept[:n_block].copy())
@@ -118,7 +122,7 @@ def _blocks(rows: TextRows) -> Iterator[slice]:
     n_rows = rows.starts.size
     block = np.cumsum(rows.stops - rows.starts) // BLOCK_BYTES
     bounds = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), n_rows]
-    return (slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True) if stop > start)
+    return (slice(start, stop) for start, stop in pairwise(bounds) if stop > start)
 
 
 def _cues_of_repeated(texts: pa.Array, hashes: pa.Int64Array) -> npt.NDArray[np.uint8]:

@@ -6,6 +6,7 @@ The codes are those of `model.capability.Capability`; sketches import no model, 
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.sketches.kinds import Ints
 from stillwatch.sketches.lexicon import Cue
 
 (
@@ -27,11 +28,11 @@ Counts = npt.NDArray[np.uint8]
 Claims = npt.NDArray[np.bool_]
 
 
-def capabilities(prompt: Counts, system: Counts, marks: npt.NDArray[np.int64], has_tools: Claims) -> npt.NDArray[np.int16]:
+def capabilities(prompt: Counts, system: Counts, marks: Ints, has_tools: Claims) -> npt.NDArray[np.int16]:
     """Capability code of each prompt: the first rule that holds.
 
-    `prompt` and `system` are cue counts (n_rows, n_cues), `marks` is that of `Words`. Rules, in this order:
-    (1) grading is asked for; (2) tools are defined: agentic with two agent cues, else tool use; (3) a plan is asked for;
+    `prompt` and `system` are cue counts (n_rows, n_cues), `marks` is that of `Words`. Rules, in order:
+    (1) grading is asked for; (2) tools are defined: agentic with two agent cues, else tool use; (3) a plan is asked;
     (4) data cues outnumber code cues; (5) code by fence, punctuation or words; (6) two agent cues; (7) a tool word;
     (8) two planning words; (9) reasoning is asked for, or two words of reasoning; otherwise other.
     """
@@ -59,13 +60,14 @@ def asks(prompt: Counts, system: Counts, cue: Cue) -> Claims:
     return (prompt[:, cue] > 0) | (system[:, cue] > 0)
 
 
-def looks_like_code(marks: npt.NDArray[np.int64]) -> Claims:
+def looks_like_code(marks: Ints) -> Claims:
     """Whether a text holds a fenced block or dense code punctuation."""
     n_characters, n_fences, n_code_marks = marks.T
     is_dense = (n_code_marks >= CODE_MARKS) & (n_code_marks * CHARACTERS_PER_CODE_MARK >= n_characters)
-    return (n_fences >= FENCES_OF_A_BLOCK) | is_dense
+    looks: Claims = (n_fences >= FENCES_OF_A_BLOCK) | is_dense
+    return looks
 
 
-def _asks_for_code(count: dict[Cue, npt.NDArray[np.int64]], code_words: npt.NDArray[np.int64]) -> Claims:
+def _asks_for_code(count: dict[Cue, Ints], code_words: Ints) -> Claims:
     """Whether words name code: a sure one or three others, or two beside a verb of making."""
     return (count[Cue.CODE_SURE] >= 1) | (code_words >= 3) | ((code_words >= 2) & (count[Cue.MAKE] >= 1))

@@ -13,8 +13,9 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """The function as machine code, cached beside its source or in the user's cache folder.
 
     NOTE: numba raises while decorating when neither place can be written (a read-only image without a home); such a
-    process compiles in memory instead. The cache is keyed by the file of the function only, so a compiled function
-    calls compiled functions of its own file and of no other.
+    process compiles in memory instead. The cache is keyed by processor and by the file of the function only, so a
+    compiled function calls compiled functions of its own file and of no other, and constants that it takes from
+    elsewhere need a touch of its file when they change (an installation writes all files anew).
     """
     try:
         kept: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)

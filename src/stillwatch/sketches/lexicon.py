@@ -38,7 +38,8 @@ class Cue(IntEnum):
 PHRASES: dict[Cue, str] = {
     Cue.MAKE: "write|implement|create|build|develop|generate|design|fix|convert|construct|modify|edit|rewrite|optimize|"
     "optimise|define|explain|given|following|correct|improve|output|what",
-    Cue.CODE: "function|functions|class|classes|method|methods|program|code|script|algorithm|array|arrays|string|strings|"
+    Cue.CODE: "function|functions|class|classes|method|methods|program|code|script|algorithm|"
+    "array|arrays|string|strings|"
     "integer|integers|loop|loops|variable|variables|boolean|query|database|library|module|compile|compiler|runtime|"
     "syntax|object|interface|framework|server|input|parameter|parameters|element|elements|list|webpage|exception|"
     "programming|recursive|pointer|shell|command",
@@ -49,7 +50,8 @@ PHRASES: dict[Cue, str] = {
     Cue.DATA: "dataset|datasets|csv|dataframe|pandas|spreadsheet|excel|statistics|statistical|regression|correlation|"
     "histogram|scatter plot|bar chart|pie chart|median|variance|outlier|outliers|time series|data analysis|"
     "analyze the data|analyse the data|pivot table|columns|rows|visualize|visualise|visualization|quartile",
-    Cue.TOOL: "api|apis|plugin|plugins|tool|tools|function call|function calling|tool call|tool calls|endpoint|endpoints|"
+    Cue.TOOL: "api|apis|plugin|plugins|tool|tools|function call|function calling|tool call|"
+    "tool calls|endpoint|endpoints|"
     "pretrained model|machine learning model|webhook|call the function|use the browser|search the web",
     Cue.AGENT: "agent|agents|agentic|autonomous|autonomously|sub goal|subgoal|subtask|subtasks|observation|next action|"
     "environment|trajectory|browse|terminal|execute the|take action|taking any actions|multi step|act as an agent|"
@@ -63,17 +65,18 @@ PHRASES: dict[Cue, str] = {
     Cue.ASKS_REASONING: "step by step|chain of thought|think before|think carefully|think through|think out loud|"
     "think aloud|show your work|show your working|show your reasoning|show all steps|explain your reasoning|"
     "explain your thinking|reasoning process|your reasoning|reason through|think think|think tags|lets think|"
-    "let us think|think deeply|inner monologue|thinks about the reasoning|before answering|before you answer|"
+    "let us think|think deeply|inner monologue|before answering|before you answer|"
     "paso a paso|explica tu razonamiento|passo a passo|etape par etape|pas a pas|explique ton raisonnement|"
     "schritt fur schritt|schrittweise|erklare deine uberlegungen|шаг за шагом|пошагово|ход рассуждений|"
     "一步一步|逐步|一步步|思考过程|推理过程|ステップバイステップ|段階的に|順を追って|단계별로|차근차근|"
     "خطوة بخطوة|चरण दर चरण|adim adim|langkah demi langkah|tung buoc",
     Cue.ASKS_GRADING: "rubric|rubrics|scale of|scale from|score the|score this|score each|rate the|rate this|rate each|"
-    "grade the|grade this|grade each|overall score|which response is better|which answer is better|which output is better|"
+    "grade the|grade this|grade each|overall score|which response is better|which answer is better|"
+    "which output is better|"
     "response is better|output is better|answer is better|better response|better answer|better output|"
-    "is better for the given|compare the two|compare the answers|compare the responses|compare the outputs|"
+    "compare the two|compare the answers|compare the responses|compare the outputs|"
     "evaluate the response|evaluate the answer|evaluate the output|evaluate the following|evaluating the quality|"
-    "impartial judge|act as a judge|as a grader|pairwise comparison|select the best output|preference label|"
+    "impartial judge|act as a judge|as a grader|pairwise comparison|preference label|"
     "puntua|califica la respuesta|evalue la reponse|note la reponse|bewerte die antwort|bewerte|оцени ответ|"
     "оцените ответ|评分|打分|评估以下|哪个回答|採点|評価してください|채점|평가하세요",
 }

@@ -26,11 +26,15 @@ class TextRows:
         if len(texts) == 0 or offset_buffer is None:
             offsets = np.zeros(1, dtype=np.int64)
         else:
-            offsets = np.frombuffer(offset_buffer, dtype=width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+            offsets = np.frombuffer(offset_buffer, dtype=width)[texts.offset : texts.offset + len(texts) + 1].astype(
+                np.int64
+            )
         content = np.frombuffer(content_buffer, dtype=np.uint8) if content_buffer else np.zeros(0, dtype=np.uint8)
         is_null = texts.is_null().to_numpy(zero_copy_only=False)
         # NOTE: Arrow lets a null row own bytes; nobody may read them.
-        return cls(content=content, starts=offsets[:-1], stops=np.where(is_null, offsets[:-1], offsets[1:]), is_null=is_null)
+        return cls(
+            content=content, starts=offsets[:-1], stops=np.where(is_null, offsets[:-1], offsets[1:]), is_null=is_null
+        )
 
     def part(self, rows: slice) -> "TextRows":
         """The same bytes, fewer rows."""

@@ -1,14 +1,13 @@
 """The compiled scanner: bytes of a prompt to words.
 
-A prompt is read once; each word becomes a 64-bit hash and a kind. The rules are stated in `docs/sketches.md` and written
-a second time, slowly, in `tests/sketches/reference.py`. Types are left to numba: U is an unsigned 64-bit integer.
+A prompt is read once; each word becomes a 64-bit hash and a kind. The rules are stated in `docs/sketches.md` and
+written a second time, slowly, in `tests/sketches/reference.py`. U is an unsigned 64-bit integer.
 
 NOTE: a compiled function calls only those of its own file, because numba's disk cache watches no other; `mix` is the
 exception, for it is published and never changes.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from stillwatch.sketches.alphabet import (
     ABOVE_TABLE_IGNORED,
@@ -25,7 +24,24 @@ from stillwatch.sketches.alphabet import (
 )
 from stillwatch.sketches.compiled import compiled
 from stillwatch.sketches.hashing import FNV_OFFSET, FNV_PRIME, U, mix
-from stillwatch.sketches.kinds import BIGRAM_LENGTH, CODE, ID, KIND_MASK, LENGTH_SHIFT, LONGEST, NUMBER, PATH, PLAIN, QUOTED
+from stillwatch.sketches.kinds import (
+    BIGRAM_LENGTH,
+    CODE,
+    ID,
+    KIND_MASK,
+    LENGTH_SHIFT,
+    LONGEST,
+    NUMBER,
+    PATH,
+    PLAIN,
+    QUOTED,
+    Bytes,
+    Claim,
+    Hashes,
+    Int,
+    Ints,
+    Table,
+)
 
 LETTER, DIGIT, IGNORED = int(CharClass.LETTER), int(CharClass.DIGIT), int(CharClass.IGNORED)
 SEPARATOR, SPACE = int(CharClass.SEPARATOR), int(CharClass.SPACE)
@@ -46,7 +62,7 @@ HINT_PATH, HINT_SLASH, HINT_DOT = 1, 2, 4
 
 
 @compiled
-def decode(content, i, stop):
+def decode(content: Bytes, i: Int, stop: Int) -> tuple[Int, int]:
     """Code point that starts at a byte >= 0x80 and how many bytes it takes; U+FFFD for what is not UTF-8."""
     lead = np.int64(content[i])
     if 0xC2 <= lead < 0xE0 and i + 1 < stop:
@@ -60,7 +76,7 @@ def decode(content, i, stop):
 
 
 @compiled
-def entry_above(point):
+def entry_above(point: Int) -> np.int64:
     """Alphabet entry of a code point at 0x20000 or above."""
     if ABOVE_TABLE_UNSPACED[0] <= point <= ABOVE_TABLE_UNSPACED[1]:
         return np.int64(UNSPACED << CLASS_SHIFT | point)
@@ -70,7 +86,7 @@ def entry_above(point):
 
 
 @compiled
-def look(content, i, stop, alphabet):
+def look(content: Bytes, i: Int, stop: Int, alphabet: Table) -> tuple[np.int64, int]:
     """Alphabet entry of the character at a byte and how many bytes it takes."""
     if content[i] < 128:
         return np.int64(alphabet[content[i]]), 1
@@ -81,7 +97,7 @@ def look(content, i, stop, alphabet):
 
 
 @compiled
-def push(words, kinds, state, value, kind, length):
+def push(words: Hashes, kinds: Bytes, state: Ints, value: np.uint64, kind: Int, length: Int) -> None:
     """Append a word; inside a code fence every word is code."""
     n = state[N_WORDS]
     words[n] = mix(value)
@@ -92,7 +108,7 @@ def push(words, kinds, state, value, kind, length):
 
 
 @compiled
-def kind_of(kinds, n, seen, is_joined, is_code):
+def kind_of(kinds: Bytes, n: Int, seen: Int, is_joined: Claim, is_code: Int) -> Int:
     """Kind of word `n` from the joint entries of its characters.
 
     A part of a hyphenated hexadecimal id that happens to hold letters only (`is_joined`) is an id.
@@ -103,12 +119,12 @@ def kind_of(kinds, n, seen, is_joined, is_code):
         return ID if seen & LETTER_FLAG else NUMBER
     if is_joined and n > 0 and seen & BEYOND_HEX_FLAG == 0:
         before = kinds[n - 1] & KIND_MASK
-        return ID if before == NUMBER or before == ID else PLAIN
+        return ID if before in (NUMBER, ID) else PLAIN
     return PLAIN
 
 
 @compiled
-def end_chunk(kinds, state):
+def end_chunk(kinds: Bytes, state: Ints) -> None:
     """End the run of characters between two spaces; its words are a path if it had the marks of one."""
     hints = state[CHUNK_HINTS]
     if hints & HINT_PATH or hints == HINT_SLASH | HINT_DOT:
@@ -120,13 +136,13 @@ def end_chunk(kinds, state):
 
 
 @compiled
-def is_word_byte(content, i, stop, alphabet):
+def is_word_byte(content: Bytes, i: Int, stop: Int, alphabet: Table) -> Claim:
     """Whether the byte can belong to a word (a byte of a character beyond ASCII counts)."""
     return i < stop and (content[i] >= 128 or alphabet[content[i]] >> CLASS_SHIFT <= DIGIT)
 
 
 @compiled
-def toggle_quote(kinds, state, family, after_word, before_word):
+def toggle_quote(kinds: Bytes, state: Ints, family: Int, after_word: Claim, before_word: Claim) -> None:
     """Open or close a quoted span; closing it marks the words inside."""
     if state[QUOTE] == family:
         if family == QUOTE_SINGLE and before_word:
@@ -141,7 +157,7 @@ def toggle_quote(kinds, state, family, after_word, before_word):
 
 
 @compiled
-def is_blank_line(content, i, stop):
+def is_blank_line(content: Bytes, i: Int, stop: Int) -> Claim:
     """Whether only blanks stand between a byte and the next newline."""
     while i < stop and content[i] in (9, 13, 32):
         i += 1
@@ -149,7 +165,9 @@ def is_blank_line(content, i, stop):
 
 
 @compiled
-def path_hint(content, i, start, stop, alphabet, mark, after_word, is_first):
+def path_hint(
+    content: Bytes, i: Int, start: Int, stop: Int, alphabet: Table, mark: Int, after_word: Claim, is_first: Claim
+) -> Int:
     """What a mark says about its chunk being a path, URL or e-mail address."""
     following = is_word_byte(content, i + 1, stop, alphabet)
     if mark == SLASH:
@@ -168,18 +186,18 @@ def path_hint(content, i, start, stop, alphabet, mark, after_word, is_first):
 
 
 @compiled
-def is_idle(mark, following, after_word, quote):
+def is_idle(mark: Int, following: Int, after_word: Claim, quote: Int) -> Claim:
     """Whether a special mark surely changes nothing, told from the byte after it and the family of the open quote."""
     if mark == DOT:
         is_letter = following >= FIRST_WIDE or following == UNDERSCORE or FIRST_LOWER <= following | 32 <= LAST_LOWER
         return not (after_word and is_letter)
     if mark == COLON:
-        return following != SLASH and following != BACKSLASH
+        return following not in (SLASH, BACKSLASH)
     return mark < QUOTE_CODE and after_word and mark != quote
 
 
 @compiled
-def open_fence(kinds, state):
+def open_fence(kinds: Bytes, state: Ints) -> None:
     """Begin or end a fenced block of code."""
     end_chunk(kinds, state)
     state[IN_CODE] = 1 - state[IN_CODE]
@@ -188,7 +206,18 @@ def open_fence(kinds, state):
 
 
 @compiled
-def read_special(content, i, width, start, stop, alphabet, kinds, state, mark, after_word):
+def read_special(
+    content: Bytes,
+    i: Int,
+    width: Int,
+    start: Int,
+    stop: Int,
+    alphabet: Table,
+    kinds: Bytes,
+    state: Ints,
+    mark: Int,
+    after_word: Claim,
+) -> Int:
     """Act on a special mark; the position after it."""
     if mark == QUOTE_CODE and i + 2 < stop and content[i + 1] == BACKTICK and content[i + 2] == BACKTICK:
         open_fence(kinds, state)
@@ -204,7 +233,7 @@ def read_special(content, i, width, start, stop, alphabet, kinds, state, mark, a
 
 
 @compiled
-def read_unspaced(content, i, stop, alphabet, words, kinds, state):
+def read_unspaced(content: Bytes, i: Int, stop: Int, alphabet: Table, words: Hashes, kinds: Bytes, state: Ints) -> Int:
     """Append the bigrams of a run of unspaced characters (the character itself if it is alone); where the run ends."""
     end_chunk(kinds, state)
     before = U(0)
@@ -227,38 +256,34 @@ def read_unspaced(content, i, stop, alphabet, words, kinds, state):
 
 
 @compiled
-def scan(content, start, stop, alphabet, words, kinds, state):
+def scan(  # noqa: C901, PLR0912  a call with arrays costs as much as ten characters, so the common cases stand here
+    content: Bytes, start: Int, stop: Int, alphabet: Table, words: Hashes, kinds: Bytes, state: Ints
+) -> None:
     """Read the characters once: fills `words` and `kinds`, and `state` with counts."""
     state[:] = 0
     state[JOINED] = -1
-    value, length, seen, i = START, 0, 0, start
+    value, length, seen, i = START, 0, np.int64(0), start
     while i <= stop:
         entry, width = SPACE_ENTRY, 1  # what stands after the last byte
         if i < stop:
             entry = np.int64(alphabet[content[i]])
             if content[i] >= FIRST_WIDE:
                 entry, width = look(content, i, stop, alphabet)
-        group = entry >> CLASS_SHIFT
+        group, mark, after_word = entry >> CLASS_SHIFT, entry & FOLD_MASK, length > 0
         if group <= DIGIT:
-            value = (value ^ U(entry & FOLD_MASK)) * PRIME
+            value = (value ^ U(mark)) * PRIME
             seen |= entry
             length += 1
             i += width
             continue
-        if group == IGNORED:
-            i += width
-            continue
-        after_word = length > 0
-        if after_word:
+        if group != IGNORED and after_word:
             n = state[N_WORDS]
-            kind = PLAIN
-            if seen & DIGIT_FLAG or state[IN_CODE] or state[JOINED] == n:
-                kind = kind_of(kinds, n, seen, length in (4, 8, 12), state[IN_CODE])
+            is_rare = seen & DIGIT_FLAG or state[IN_CODE] or state[JOINED] == n
+            kind = kind_of(kinds, n, seen, length in (4, 8, 12), state[IN_CODE]) if is_rare else PLAIN
             words[n] = mix(value)
             kinds[n] = kind | min(length, LONGEST) << LENGTH_SHIFT
             state[N_WORDS] = n + 1
-            value, length, seen = START, 0, 0
-        mark = entry & FOLD_MASK
+            value, length, seen = START, 0, np.int64(0)
         if group == SPACE:
             if state[CHUNK_HINTS]:
                 end_chunk(kinds, state)
@@ -268,36 +293,37 @@ def scan(content, start, stop, alphabet, words, kinds, state):
         elif group == UNSPACED:
             i = read_unspaced(content, i, stop, alphabet, words, kinds, state) - width
         elif group == SPECIAL:
-            following = content[i + width] if i + width < stop else 0
             if mark == HYPHEN:
                 state[JOINED] = state[N_WORDS]
             elif mark == CODE_MARK:
                 state[N_CODE_MARKS] += 1
-            elif not is_idle(mark, following, after_word, state[QUOTE]):
+            elif not is_idle(mark, content[i + width] if i + width < stop else 0, after_word, state[QUOTE]):
                 i = read_special(content, i, width, start, stop, alphabet, kinds, state, mark, after_word) - width
         i += width
 
 
 @compiled
-def read_words(content, start, stop, alphabet, words, kinds, state):
-    """Scan a text; a text without any word has one: the whole of it. Returns how many words."""
+def read_words(content: Bytes, start: Int, stop: Int, alphabet: Table, words: Hashes, kinds: Bytes, state: Ints) -> Int:
+    """Number of words of a text, after scanning it; a text without any word has one: the whole of it."""
     scan(content, start, stop, alphabet, words, kinds, state)
     if state[N_WORDS] == 0 and stop > start:
         value = START
         for i in range(start, stop):
             value = (value ^ U(content[i])) * PRIME
-        push(words, kinds, state, value, PLAIN, 0)
-    return state[N_WORDS]
+        words[0], kinds[0], state[N_WORDS] = mix(value), PLAIN, 1
+    return np.int64(state[N_WORDS])
 
 
 @compiled
-def scan_rows(content, starts, stops, alphabet, words, kinds, ends, marks):
+def scan_rows(
+    content: Bytes, starts: Ints, stops: Ints, alphabet: Table, words: Hashes, kinds: Bytes, ends: Ints, marks: Ints
+) -> None:
     """Scan many texts one after the other: text `row` has the words before `ends[row]` and after the row before it.
 
     `marks` (n_rows, 3) takes the numbers of characters, of code fences and of code punctuation.
     """
     state = np.zeros(STATE_SIZE, dtype=np.int64)
-    end = 0
+    end: Int = 0
     for row in range(starts.size):
         start, stop = starts[row], stops[row]
         end += read_words(content, start, stop, alphabet, words[end:], kinds[end:], state)

@@ -7,10 +7,11 @@ exception, for it is published and never changes.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from stillwatch.sketches.compiled import compiled
 from stillwatch.sketches.hashing import U, mix
-from stillwatch.sketches.kinds import KIND_MASK, PLAIN
+from stillwatch.sketches.kinds import KIND_MASK, PLAIN, Bytes, Claim, Hashes, Int, Ints
 
 GRAM = U(0x9E3779B97F4A7C15)  # base of the rolling hash of words: 2^64 / golden ratio, odd
 GRAM_5 = U(pow(0x9E3779B97F4A7C15, 5, 1 << 64))
@@ -29,7 +30,7 @@ COUNT_LIMIT = 255
 
 
 @compiled
-def keep_shingles(words, n_words, threshold, kept, at):
+def keep_shingles(words: Hashes, n_words: Int, threshold: np.uint64, kept: Hashes, at: Int) -> Int:
     """Write the shingles of a prompt from `kept[at]` on, ascending and distinct; where they end."""
     gram, least, end = U(0), ~U(0), at
     for k in range(n_words):
@@ -50,7 +51,7 @@ def keep_shingles(words, n_words, threshold, kept, at):
 
 
 @compiled
-def drop_repeats(values, start, stop):
+def drop_repeats(values: Hashes, start: Int, stop: Int) -> Int:
     """Move distinct values of a sorted range to its front; where they end."""
     end = start + 1
     for k in range(start + 1, stop):
@@ -61,7 +62,7 @@ def drop_repeats(values, start, stop):
 
 
 @compiled
-def sift(values, start, root, size):
+def sift(values: Hashes, start: Int, root: Int, size: Int) -> None:
     """Restore the heap order below a root."""
     while 2 * root + 1 < size:
         child = 2 * root + 1
@@ -74,7 +75,7 @@ def sift(values, start, root, size):
 
 
 @compiled
-def sort(values, start, stop):
+def sort(values: Hashes, start: Int, stop: Int) -> None:
     """Sort a range in place: by insertion while it is short, by a heap when a hostile prompt makes it long."""
     size = stop - start
     if size > LONG_SORT:
@@ -93,7 +94,7 @@ def sort(values, start, stop):
 
 
 @compiled
-def skeleton_of(words, kinds, n_words):
+def skeleton_of(words: Hashes, kinds: Bytes, n_words: Int) -> np.uint64:
     """Hash of the first HEAD skeleton words; a run of numbers, ids, paths, quotes and code is one of them."""
     value, n_tokens, k = U(0), 0, 0
     while k < n_words and n_tokens < HEAD:
@@ -109,7 +110,7 @@ def skeleton_of(words, kinds, n_words):
 
 
 @compiled
-def prompt_of(words, n_words):
+def prompt_of(words: Hashes, n_words: Int) -> np.uint64:
     """Hash of all words in order."""
     value = U(0)
     for k in range(n_words):
@@ -118,7 +119,7 @@ def prompt_of(words, n_words):
 
 
 @compiled
-def add_signs(words, kinds, start, stop, weights, is_even, sums):
+def add_signs(words: Hashes, kinds: Bytes, start: Int, stop: Int, weights: Hashes, is_even: Claim, sums: Ints) -> Int:
     """Add the weighted sign bits of a run of words to the sums; the weight added in all.
 
     Twelve counters of 16 bits ride in three integers; LANE_WORDS words of the largest weight cannot overflow them.
@@ -140,11 +141,11 @@ def add_signs(words, kinds, start, stop, weights, is_even, sums):
 
 
 @compiled
-def project(words, kinds, n_words, weights, sums):
-    """Sign pattern of the projections of the weighted plain words, first projection highest; all words if none weighs."""
+def project(words: Hashes, kinds: Bytes, n_words: Int, weights: Hashes, sums: Ints) -> Int:
+    """Sign pattern of the projections of weighted plain words, first one highest; of all words if none weighs."""
     for is_even in (False, True):
         sums[:] = 0
-        total = 0
+        total: Int = 0
         for start in range(0, n_words, LANE_WORDS):
             total += add_signs(words, kinds, start, min(start + LANE_WORDS, n_words), weights, is_even, sums)
         if total:
@@ -156,7 +157,7 @@ def project(words, kinds, n_words, weights, sums):
 
 
 @compiled
-def find(filter_bits, keys, values, key):
+def find(filter_bits: Bytes, keys: Hashes, values: Ints, key: np.uint64) -> Int:
     """Value of a key in the open-addressing table, 0 when absent; the filter turns nearly all absent keys away."""
     top = np.int64(key >> U(KEY_SHIFT))
     if filter_bits[top >> 3] >> (top & 7) & 1 == 0:
@@ -164,13 +165,13 @@ def find(filter_bits, keys, values, key):
     slot = top % keys.size
     while keys[slot] != 0:
         if keys[slot] == key:
-            return values[slot]
+            return np.int64(values[slot])
         slot = (slot + 1) % keys.size
     return 0
 
 
 @compiled
-def cues_from(words, k, n_words, filter_bits, keys, values):
+def cues_from(words: Hashes, k: Int, n_words: Int, filter_bits: Bytes, keys: Hashes, values: Ints) -> Int:
     """Cue bits of a plain word and of the phrases that begin with it."""
     phrase, found = words[k], find(filter_bits, keys, values, words[k])
     entry = found
@@ -183,7 +184,9 @@ def cues_from(words, k, n_words, filter_bits, keys, values):
 
 
 @compiled
-def count_cues(words, kinds, n_words, filter_bits, keys, values, counts):
+def count_cues(
+    words: Hashes, kinds: Bytes, n_words: Int, filter_bits: Bytes, keys: Hashes, values: Ints, counts: Bytes
+) -> None:
     """Add the cues of plain words and of the phrases that they begin, each count up to 255."""
     for k in range(n_words):
         top = np.int64(words[k] >> U(KEY_SHIFT))
@@ -198,7 +201,7 @@ def count_cues(words, kinds, n_words, filter_bits, keys, values, counts):
 
 
 @compiled
-def threshold_of(n_characters):
+def threshold_of(n_characters: Int) -> np.uint64:
     """Shingles below it are kept: 1/8 of all up to 2,000 characters, half as many for each doubling."""
     threshold = U(1) << U(61)
     limit = FULL_SCALE_CHARACTERS
@@ -209,13 +212,28 @@ def threshold_of(n_characters):
 
 
 @compiled
-def sketch_rows(words, kinds, ends, n_characters, weights, filter_bits, keys, values, kept, kept_ends, hashes, cells, cues):
+def sketch_rows(
+    words: Hashes,
+    kinds: Bytes,
+    ends: Ints,
+    n_characters: Ints,
+    weights: Hashes,
+    filter_bits: Bytes,
+    keys: Hashes,
+    values: Ints,
+    kept: Hashes,
+    kept_ends: Ints,
+    hashes: Hashes,
+    cells: npt.NDArray[np.int16],
+    cues: Bytes,
+) -> None:
     """Sketch the words of many prompts, laid out as `scan_rows` does; a prompt without words gets no shingles.
 
-    Fills `kept` and `kept_ends` (shingles), `hashes` (n_rows, 2: skeleton, prompt), `cells` and `cues` (n_rows, n_cues).
+    Fills `kept` and `kept_ends` (shingles), `hashes` (n_rows, 2: skeleton, prompt), `cells`, `cues` (n_rows, n_cues).
     """
     sums = np.zeros(N_AXES, dtype=np.int64)
-    start, at = 0, 0
+    start = 0
+    at: Int = 0
     for row in range(ends.size):
         n_words = ends[row] - start
         if n_words:

@@ -142,3 +142,9 @@ class Source(Protocol):
 def with_compressed(*suffixes: str) -> tuple[str, ...]:
     """Each suffix, followed by the same suffix for gzip and Zstandard files."""
     return tuple(suffix + packed for suffix in suffixes for packed in ("", ".gz", ".zst"))
+
+
+def uncompressed_name(uri: str) -> str:
+    """The file name in lower case without the ending of its compression: what tells the format of the content."""
+    name = uri.lower()
+    return next((name.removesuffix(packed) for packed in (".gz", ".zst", ".bz2") if name.endswith(packed)), name)

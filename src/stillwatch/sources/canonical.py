@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from stillwatch.errors import SourceError
 from stillwatch.model.tables import TEXT
-from stillwatch.sources.base import RAW_RECORDS, Parsed, Reject, with_compressed
+from stillwatch.sources.base import RAW_RECORDS, Parsed, Reject, uncompressed_name, with_compressed
 from stillwatch.sources.casts import cast_column
 from stillwatch.sources.chunks import frame_records, parse_objects, rejected
 from stillwatch.sources.coercion import canonical_json
@@ -55,7 +55,7 @@ SOURCE = Canonical()
 
 
 def _is_json_lines(head: bytes, uri: str) -> bool:
-    plain = uri.lower().removesuffix(".gz").removesuffix(".zst")
+    plain = uncompressed_name(uri)
     return plain.endswith((".jsonl", ".ndjson")) or (not plain.endswith(".csv") and head[:1] in (b"{", b"["))
 
 

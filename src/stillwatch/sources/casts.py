@@ -9,7 +9,10 @@ from stillwatch.sources.coercion import EARLIEST_US, LATEST_US
 
 
 def cast_column(values: pa.Array, target: pa.DataType) -> pa.Array | None:
-    """`values` as `target`, or None when at least one value needs a look of its own."""
+    """`values` as `target`, or None when at least one value needs a look of its own.
+
+    Times are not checked for their range here: see `in_range`.
+    """
     if pa.types.is_null(values.type):
         return pa.nulls(len(values), target)
     if pa.types.is_dictionary(values.type):

@@ -19,7 +19,7 @@ EARLIEST_US = 946_684_800_000_000
 LATEST_US = 4_102_444_800_000_000
 """2100-01-01, exclusive: a later clock is broken."""
 MAX_INT64 = 2**63 - 1
-NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?")
+NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 CREDENTIAL = re.compile(r"(?i)^(bearer|basic)\s|^(sk|rk|pk)-[\w-]|^eyJ[\w-]+\.[\w-]+\.|^AKIA[0-9A-Z]{12}")
 """What a key, bearer token, JSON web token or cloud access key looks like at the start of a value."""
 
@@ -78,7 +78,7 @@ def _spelled_number(value: str | bytes) -> float | int | Flaw | None:
         return None
     if not NUMBER.fullmatch(digits):
         return wrong_type("number", value)
-    return float(digits) if "." in digits else int(digits)
+    return int(digits) if digits.lstrip("+-").isdecimal() else float(digits)
 
 
 def as_count(value: object) -> Outcome:
@@ -156,7 +156,7 @@ def _microseconds(value: object) -> int | Flaw | None:
         text = value.decode("ascii", "replace").strip() if isinstance(value, bytes) else value.strip()
         if not NUMBER.fullmatch(text):
             return _from_iso(text) if text else None
-        value = float(text) if "." in text else int(text)
+        value = int(text) if text.lstrip("+-").isdecimal() else float(text)
     if isinstance(value, datetime):
         return _utc_microseconds(value)
     if isinstance(value, date):

@@ -22,16 +22,13 @@ CAPTURES = frozenset({"full", "truncated", "redacted", "hash_only", "none"})
 CHANNELS = frozenset({"first_party", "marketplace", "reseller"})
 CHOICES = {"status": STATUSES, "content_capture": CAPTURES, "access_channel": CHANNELS}
 IDENTITIES = ("account_id", "org_id", "api_key_id", "end_user_id")
-NATIVE: dict[pa.DataType, set[type]] = {
-    TEXT: {str},
-    pa.int64(): set(),
-    pa.int32(): set(),
-    pa.float64(): set(),
-    pa.bool_(): {bool},
-    TIME: set(),
-    TEXTS: set(),
+UNIFORM: dict[frozenset[type], pa.DataType] = {
+    frozenset({str}): TEXT,
+    frozenset({int}): pa.int64(),
+    frozenset({float}): pa.float64(),
+    frozenset({bool}): pa.bool_(),
 }
-"""Python types that need no look at each value."""
+"""Columns whose values are all of one of these Python types are read at once."""
 
 
 def records(
@@ -75,15 +72,21 @@ def _column(field: pa.Field, values: Values | None, n: int, flaws: dict[int, Fla
     """One column in its own type; values that do not fit are null here and flaw their row."""
     if values is None:
         return pa.nulls(n, field.type)
-    if isinstance(values, pa.Array):
-        whole = cast_column(values, field.type)
-        if whole is not None:
-            return _inside_range(field, whole, flaws) if field.type == TIME else whole
-        values = _python_values(values)
-    types = set(map(type, values))
-    if types <= NATIVE[field.type] | {type(None)} and (field.type != TEXT or "" not in values):
-        return pa.array(values, field.type)
-    return _one_by_one(field, values, flaws)
+    whole = values if isinstance(values, pa.Array) else _at_once(values)
+    if whole is not None:
+        read = cast_column(whole, field.type)
+        if read is not None:
+            return _inside_range(field, read, flaws) if field.type == TIME else read
+    return _one_by_one(field, _python_values(values) if isinstance(values, pa.Array) else values, flaws)
+
+
+def _at_once(values: Sequence[object]) -> pa.Array | None:
+    """Python values of one plain type as an Arrow array; None when they are mixed or too large."""
+    kind = UNIFORM.get(frozenset(map(type, values)) - {type(None)})
+    try:
+        return None if kind is None else pa.array(values, kind)
+    except (OverflowError, pa.ArrowInvalid, UnicodeError):
+        return None
 
 
 def _inside_range(field: pa.Field, moments: pa.Array, flaws: dict[int, Flaw]) -> pa.Array:

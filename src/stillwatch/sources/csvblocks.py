@@ -82,15 +82,17 @@ def _header(held: bytes, uri: str) -> tuple[list[str], bytes]:
 def _frames(held: bytes, header: list[str], line_no: int, *, is_end: bool) -> Iterator[Frame | Reject | bytes]:
     """Frames and rejects of the whole records in `held`; last the bytes that are left for the next block."""
     cut = _sound_end(held)
-    whole = held if is_end and cut else held[:cut]
-    table = _read_at_once(whole, header) if cut else None
+    table = _read_at_once(held[:cut], header) if cut else None
     if table is None:
         yield from _one_by_one(held, header, line_no, is_end=is_end)
         return
     for batch in table.combine_chunks().to_batches():
         yield frame_of(batch, line_no)
         line_no += batch.num_rows
-    yield held[len(whole) :]
+    if is_end:
+        yield from _one_by_one(held[cut:], header, line_no, is_end=True)
+    else:
+        yield held[cut:]
 
 
 def _sound_end(block: bytes) -> int:

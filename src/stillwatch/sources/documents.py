@@ -67,25 +67,35 @@ def _values(held: bytes) -> Iterator[Line | Reject]:
 
 def _values_one_by_one(held: bytes) -> Iterator[Line | Reject]:
     """Values in a row or in an array that may break off; what follows the last sound value is one reject."""
-    text = held.decode("utf-8", "replace").lstrip(SPACES)
+    text = held.decode("utf-8", "replace")
     decoder = json.JSONDecoder()
-    at = 1 if text.startswith("[") else 0
-    ends = "]" if at else ""
+    at = _past_spaces(text, 0)
+    in_array = text.startswith("[", at)
+    at = _past_spaces(text, at + in_array)
     position = 1
-    while True:
-        while at < len(text) and text[at] in SPACES + ",":
-            at += 1
-        if at >= len(text):
-            return
-        if text[at] == ends:
-            at, ends = at + 1, ""
+    while at < len(text):
+        if in_array and text[at] == "]":
+            in_array, at = False, _past_spaces(text, at + 1)
             continue
         try:
             _, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            reason = "too_deep" if isinstance(error, RecursionError) else "bad_json"
-            rest = text[at:].encode()
-            yield Reject(position, reason, "the rest of the file is not valid JSON", len(rest), raw_digest(rest))
+            yield _rest(position, text[at:], "too_deep" if isinstance(error, RecursionError) else "bad_json")
             return
         yield Line(position, text[at:end].encode("utf-8", "replace"))
-        at, position = end, position + 1
+        at, position = _past_spaces(text, end), position + 1
+        if in_array and at < len(text) and text[at] not in ",]":
+            yield _rest(position, text[at:], "bad_json")
+            return
+        at = _past_spaces(text, at + 1) if in_array and text.startswith(",", at) else at
+
+
+def _past_spaces(text: str, at: int) -> int:
+    while at < len(text) and text[at] in SPACES:
+        at += 1
+    return at
+
+
+def _rest(position: int, rest: str, reason: str) -> Reject:
+    raw = rest.encode()
+    return Reject(position, reason, "the rest of the file is not valid JSON", len(raw), raw_digest(raw))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from stillwatch.sources.coercion import CREDENTIAL
@@ -16,15 +16,19 @@ OTHER = "*"
 """Stands for names that are no plain words: a key may itself hold an address, an e-mail or a token."""
 
 
+Shape = tuple["str | tuple[str, Shape]", ...]
+
+
 class FieldCounter:
     """Counts records by field name; nested names are dotted, list positions and odd names are `*`."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._shapes: Counter[Shape] = Counter()
 
     def add(self, record: Mapping[str, object]) -> None:
         """Count every field of a record that is not null, once."""
-        self._counts.update(self._admit(_names(record, "", MAX_DEPTH)))
+        self._shapes[_shape(record, MAX_DEPTH)] += 1
 
     def add_many(self, name: str, n: int) -> None:
         """Count one field for `n` records at once."""
@@ -33,7 +37,10 @@ class FieldCounter:
 
     def take(self) -> dict[str, int]:
         """The counts so far, by name in order; counting starts again from zero."""
-        counts, self._counts = self._counts, Counter()
+        for shape, n in self._shapes.items():
+            for name in self._admit(list(_names(shape, ""))):
+                self._counts[name] += n
+        counts, self._counts, self._shapes = self._counts, Counter(), Counter()
         return dict(sorted(counts.items()))
 
     def _admit(self, names: list[str]) -> list[str]:
@@ -51,14 +58,18 @@ def plain_name(name: str) -> str:
     return INDEX.sub("." + OTHER, name)
 
 
-def _names(record: Mapping[str, object], prefix: str, depth: int) -> list[str]:
-    names = []
-    for key, value in record.items():
-        if value is None:
-            continue
-        name = prefix + plain_name(key)
-        if isinstance(value, dict) and value and depth > 1:
-            names += _names(value, name + ".", depth - 1)
+def _shape(record: Mapping[str, object], depth: int) -> Shape:
+    """The fields of a record that are not null, with those inside of them: records of one format have few shapes."""
+    return tuple(
+        (key, _shape(value, depth - 1)) if isinstance(value, dict) and value and depth > 1 else key
+        for key, value in record.items()
+        if value is not None
+    )
+
+
+def _names(shape: Shape, prefix: str) -> Iterator[str]:
+    for field in shape:
+        if isinstance(field, str):
+            yield prefix + plain_name(field)
         else:
-            names.append(name)
-    return names
+            yield from _names(field[1], prefix + plain_name(field[0]) + ".")

@@ -13,7 +13,7 @@ import msgspec
 
 from stillwatch.errors import SourceError
 from stillwatch.sources import attribute_names as names
-from stillwatch.sources.base import Parsed, Reject, with_compressed
+from stillwatch.sources.base import Parsed, Reject, uncompressed_name, with_compressed
 from stillwatch.sources.chunks import ChunkBuilder
 from stillwatch.sources.coercion import from_unit
 from stillwatch.sources.digests import raw_digest
@@ -98,7 +98,11 @@ SOURCE = Otlp()
 
 
 def _first(values: Record, candidates: Sequence[str]) -> object:
-    return first_present(*(values.get(name) for name in candidates))
+    for name in candidates:
+        value = values.get(name)
+        if value is not None and value != "":
+            return value
+    return None
 
 
 def is_model_call(attributes: Record) -> bool:
@@ -155,7 +159,7 @@ def _refused(reason: str, detail: str, raw: bytes) -> Reject:
 
 def _is_json(head: bytes, uri: str) -> bool:
     """Whether the file is JSON; its name decides first, because protobuf begins with the byte of a line end."""
-    plain = uri.lower().removesuffix(".gz").removesuffix(".zst")
+    plain = uncompressed_name(uri)
     if plain.endswith((".pb", ".binpb")):
         return False
     if plain.endswith((".json", ".jsonl", ".ndjson")):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from stillwatch.sources.coercion import CREDENTIAL, canonical_json
 
@@ -36,8 +37,14 @@ def first_present(*values: object) -> object:
 
 def allowed_attributes(values: Mapping[str, object]) -> str | None:
     """JSON object of short scalars that neither look like a credential nor have the name of one; None without any."""
-    kept = {name: value for name, value in values.items() if _is_harmless(value) and not SECRET_NAME.search(name)}
+    kept = {name: value for name, value in values.items() if _is_harmless(value) and not is_secret_name(name)}
     return canonical_json(kept) if kept else None
+
+
+@lru_cache(maxsize=1024)
+def is_secret_name(name: str) -> bool:
+    """Whether credentials or addresses of persons travel under this name."""
+    return SECRET_NAME.search(name) is not None
 
 
 def _is_harmless(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Conformal ranks in a reference sample, and the smooth size curves that make values of unlike sizes comparable."""
+"""Conformal ranks in a reference sample, and smooth curves that make values of unlike scales comparable."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -66,44 +66,46 @@ def reduce_reference(values: ArrayLike, *, n_top: int = 1000, n_body: int = 200)
 
 
 @dataclass(frozen=True, slots=True)
-class SizeCurve:
-    """Centre and spread of a value as smooth functions of log size: linear between knots, constant outside.
+class ScaleCurve:
+    """Centre and spread of a value as smooth functions of a log scale: linear between knots, constant outside.
 
-    `log_sizes` ascend (natural logarithm); `spreads` are positive.
+    The scale is what the value trivially depends on: a group's size, or its exchanges per account.
+
+    `log_scales` ascend (natural logarithm); `spreads` are positive.
     """
 
-    log_sizes: FloatArray
+    log_scales: FloatArray
     centres: FloatArray
     spreads: FloatArray
 
-    def standardise(self, values: ArrayLike, sizes: ArrayLike) -> FloatArray:
-        """(value - centre) / spread at each size; NaN stays NaN."""
-        at = np.log(np.maximum(np.asarray(sizes, dtype=np.float64), 1.0))
-        centre = np.interp(at, self.log_sizes, self.centres)
-        spread = np.interp(at, self.log_sizes, self.spreads)
+    def standardise(self, values: ArrayLike, scales: ArrayLike) -> FloatArray:
+        """(value - centre) / spread at each scale (1 or more); NaN stays NaN."""
+        at = np.log(np.maximum(np.asarray(scales, dtype=np.float64), 1.0))
+        centre = np.interp(at, self.log_scales, self.centres)
+        spread = np.interp(at, self.log_scales, self.spreads)
         return np.asarray((np.asarray(values, dtype=np.float64) - centre) / spread)
 
 
-def fit_size_curve(values: ArrayLike, sizes: ArrayLike, *, n_per_bin: int = 60, max_bins: int = 12) -> SizeCurve:
-    """The size curve of a sample: median and half the central 68 % range in bins of equal counts of log size, smoothed.
+def fit_scale_curve(values: ArrayLike, scales: ArrayLike, *, n_per_bin: int = 60, max_bins: int = 12) -> ScaleCurve:
+    """The curve of a sample: median and half the central 68 % range in bins of equal counts of log scale, smoothed.
 
     Robust on purpose: a few extreme groups stay in the tail of the residuals and do not widen the spread for all.
-    Assumes that centre and spread change slowly with log size. NaN values are dropped; at least one value is needed.
+    Assumes that centre and spread change slowly with log scale. NaN values are dropped; at least one value is needed.
     """
     value = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(value)
-    value, size = value[known], np.log(np.maximum(np.asarray(sizes, dtype=np.float64)[known], 1.0))
+    value, scale = value[known], np.log(np.maximum(np.asarray(scales, dtype=np.float64)[known], 1.0))
     if value.size == 0:
-        raise ValueError("a size curve needs at least one value that is not NaN, got none")
+        raise ValueError("a scale curve needs at least one value that is not NaN, got none")
     floor = max(SPREAD_FLOOR_SHARE * _spread(value), float(np.finfo(np.float32).eps))
     n_bins = int(np.clip(value.size // n_per_bin, 1, max_bins))
-    edges = np.unique(np.quantile(size, np.linspace(0, 1, n_bins + 1)))
-    labels = np.searchsorted(edges[1:-1], size, side="right")
+    edges = np.unique(np.quantile(scale, np.linspace(0, 1, n_bins + 1)))
+    labels = np.searchsorted(edges[1:-1], scale, side="right")
     bins = [labels == label for label in np.unique(labels)]
     centres = np.array([np.median(value[rows]) for rows in bins])
     spreads = np.array([_spread(value[rows]) for rows in bins])
-    at = np.array([np.mean(size[rows]) for rows in bins])
-    return SizeCurve(at, _smooth(centres), np.maximum(_smooth(spreads), floor))
+    at = np.array([np.mean(scale[rows]) for rows in bins])
+    return ScaleCurve(at, _smooth(centres), np.maximum(_smooth(spreads), floor))
 
 
 def _spread(values: FloatArray) -> float:

@@ -63,19 +63,20 @@ def _foreign(language: int) -> Callable[[Rows], pa.Array]:
     return lambda rows: render_choice(languages.PATTERNS[language - 1], rows, salt=700)
 
 
-def templated(body: pa.Array, template: Ints, *, is_masked: Flags) -> pa.Array:
-    """A template's fixed head and tail around each body.
+def templated(body: pa.Array, template: Ints, purpose: Ints, *, is_masked: Flags) -> pa.Array:
+    """A template's fixed purpose, head and tail around each body.
 
-    Where the template is masked the body stands in a code fence, so that the skeleton is the same for every body.
+    Where the template is masked the body is quoted, so that the skeleton is the same for every body; else it stands
+    bare before the head.
     """
-    fixed, inverse = np.unique(template, return_inverse=True)
+    fixed, first, inverse = np.unique(template, return_index=True, return_inverse=True)
     instructions = _instructions(mix(fixed, 0x7E))
-    head = render_choice(patterns.HEADS, instructions, salt=800).take(pa.array(inverse))
+    aim = _by_capability(purpose[first], instructions, patterns.PURPOSES, salt=750)
+    head = join(aim, render_choice(patterns.HEADS, instructions, salt=800)).take(pa.array(inverse))
     tail = render_choice(patterns.TAILS, instructions, salt=850).take(pa.array(inverse))
-    mask = pa.array(is_masked)
-    plain = pc.replace_substring(body, "```", "")
-    fenced = pc.binary_join_element_wise("\n```\n", plain, "\n```", "")
-    return join(head, pc.if_else(mask, fenced, pc.binary_join_element_wise("\nInput: ", body, "")), tail)
+    line = pc.replace_substring_regex(body, r'[\n"`]+', " ")
+    quoted = pc.binary_join_element_wise(head, ' "', line, '"', tail, "")
+    return pc.if_else(pa.array(is_masked), quoted, pc.binary_join_element_wise(body, "\n", head, tail, ""))
 
 
 def systems(system: Ints) -> pa.Array:

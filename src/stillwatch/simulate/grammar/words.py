@@ -69,14 +69,16 @@ BANKS: dict[str, tuple[str, ...]] = {
     ),
     "adjective": _split(
         "slow|tidy|fragile|old|simple|strict|quiet|noisy|small|shared|nightly|local|partial|clean|stale|bulky|narrow|"
-        "internal|hand-written|early|half-finished|well-known|unusual|temporary|legacy|seasonal|official|rough|honest|quick"
+        "internal|hand-written|early|half-finished|well-known|unusual|temporary|legacy|seasonal|"
+        "official|rough|honest|quick"
     ),
     "noun": _split(
-        "draft|module|report|pipeline|form|letter|script|schedule|outline|dashboard|plan|sheet|service|guide|list|memo|"
-        "sketch|handler|lesson|budget|diagram|index|catalogue|interface|speech|chapter|agenda|policy|worker|summary"
+        "draft|brief|report|survey|form|letter|poem|schedule|outline|dashboard|plan|sheet|service|guide|list|memo|"
+        "sketch|manual|lesson|budget|diagram|glossary|catalogue|article|speech|chapter|agenda|policy|note|summary"
     ),
     "verb": _split(
-        "rewrite|shorten|explain|compare|check|improve|extend|translate|outline|simplify|reorganise|review|draft|polish|"
+        "rewrite|shorten|explain|compare|check|improve|extend|translate|outline|simplify|reorganise|review|"
+        "draft|polish|"
         "describe|summarise|list|estimate|name|finish|expand|clarify|merge|prepare|correct|convert|sort|question"
     ),
     "opener": _split(
@@ -111,6 +113,13 @@ BANKS: dict[str, tuple[str, ...]] = {
         "passes every test|runs under a second|needs no new dependency|handles empty input|keeps the public interface|"
         "logs each failure|works offline|scales to millions of rows|is easy to read|returns early|never blocks|"
         "can be rolled back|supports two locales|survives a restart|stays under budget"
+    ),
+    "aim": _split(
+        "reads well|fits the brief|leaves no doubt|covers each point|can be sent today|needs no follow-up|"
+        "keeps its tone|"
+        "convinces a sceptic|says who does what|stays on one page|matches the sample|answers the letter|"
+        "is fair to both|"
+        "names its limits|suits the occasion"
     ),
     "tool": _split(
         "search|calendar|calculator|shell|browser|database|file reader|mailer|weather service|ticket system|map|"

@@ -1,0 +1,195 @@
+"""Throughput of the sketch kernel in MB of UTF-8 per CPU second, beside other ways to sketch the same text.
+
+    python benchmarks/sketch_kernel.py [--data ../shared/data] [--seed 7] [--megabytes 40]
+
+Without --data the prompts are drawn here from made-up words (lengths and punctuation as in prompts). Peers that are not
+installed are named so. Each figure is the best of five runs; the kernel and xxh3 read all of the text, the peers written
+in Python a part of it (stated), for they are slow.
+"""
+
+import argparse
+import importlib
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stillwatch.sketches import hash_texts, sketch_prompts
+from stillwatch.sketches.batch import sketch_texts, word_weights
+from stillwatch.sketches.kinds import Hashes
+from stillwatch.sketches.lexicon import cue_table
+from stillwatch.sketches.rows import TextRows
+from stillwatch.sketches.scanning import scanned
+from stillwatch.sketches.wordwork import sketch_rows
+
+N_RUNS = 5
+N_PERMUTATIONS = 128  # of the MinHash peers
+MARKS = np.array([" ", " ", " ", " ", " ", " ", " ", " ", ", ", ". ", "\n", ": ", ' "', '" ', " (", ") ", "-", "\n\n"])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    megabytes: float
+    cpu_seconds: float
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"| {self.name} | {self.megabytes / self.cpu_seconds:,.0f} | {self.megabytes:.1f} | {self.note} |"
+
+
+def generated(megabytes: float, rng: np.random.Generator) -> pa.StringArray:
+    """Prompts of log-normal length over a Zipf vocabulary of made-up words, with marks and numbers."""
+    letters = np.array(list("etaoinshrdlucmfwypvbgkjqxz"))
+    sizes = np.clip(rng.poisson(4.2, 20_000) + 1, 1, 14)
+    vocabulary = np.array(["".join(letters[(26 * rng.random(size) ** 2).astype(int)]) for size in sizes])
+    vocabulary[::25] = [str(number) for number in rng.integers(0, 5000, vocabulary[::25].size)]
+    n_words = int(megabytes * 1e6 / 6.6)
+    drawn = vocabulary[np.minimum(rng.zipf(1.25, n_words) - 1, vocabulary.size - 1)]
+    pieces = np.char.add(drawn, MARKS[rng.integers(0, MARKS.size, n_words)])
+    prompts, at = [], 0
+    while at < n_words:
+        length = int(np.clip(rng.lognormal(4.6, 1.0), 3, 4000))
+        prompts.append("".join(pieces[at : at + length]))
+        at += length
+    return pa.array(prompts)
+
+
+def real(folder: Path) -> pa.StringArray:
+    """Every distinct user prompt of the sets in a folder."""
+    tables = [pq.read_table(path, columns=["text"]) for path in sorted(folder.glob("*/prompts.parquet"))]
+    return pc.unique(pa.concat_tables(tables)["text"]).cast(pa.string())
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Least CPU time of the process over N_RUNS runs."""
+    best = float("inf")
+    for _ in range(N_RUNS):
+        started = time.process_time()
+        work()
+        best = min(best, time.process_time() - started)
+    return best
+
+
+def n_megabytes(texts: pa.StringArray) -> float:
+    return float(pc.sum(pc.binary_length(texts)).as_py() / 1e6)
+
+
+def blocks(texts: pa.StringArray) -> Iterator[pa.StringArray]:
+    """Slices of about 1 MB."""
+    size = max(1, int(len(texts) / n_megabytes(texts)))
+    return (texts.slice(start, size) for start in range(0, len(texts), size))
+
+
+def shingles_and_hashes(texts: pa.StringArray) -> None:
+    """Scan, shingles, skeleton and prompt hash; projections and cues are given nothing to do."""
+    table = cue_table()
+    no_filter, no_weights = np.zeros_like(table.filter_bits), word_weights()
+    for block in blocks(texts):
+        words = scanned(TextRows.of(block))
+        n_rows = words.ends.size
+        kept: Hashes = np.empty(words.words.size, dtype=np.uint64)
+        sketch_rows(
+            words.words, words.kinds, words.ends, words.marks[:, 0], no_weights, no_filter, table.keys, table.values,
+            kept, np.zeros(n_rows, np.int64), np.zeros((n_rows, 2), np.uint64), np.zeros(n_rows, np.int16),
+            np.zeros((n_rows, 11), np.uint8),
+        )  # fmt: skip
+
+
+def own_rows(texts: pa.StringArray) -> Iterator[Row]:
+    size = n_megabytes(texts)
+    absent = pa.nulls(len(texts), pa.string())
+    rows = TextRows.of(texts)
+    yield Row("text hash alone (FNV-1a + fmix64)", size, cpu_seconds(lambda: hash_texts(texts)))
+    yield Row(
+        "scan alone (words and kinds)", size, cpu_seconds(lambda: [scanned(TextRows.of(b)) for b in blocks(texts)])
+    )
+    yield Row("**shingles + skeleton + cells**", size, cpu_seconds(lambda: shingles_and_hashes(texts)), "goal 250")
+    yield Row("kernel, everything", size, cpu_seconds(lambda: sketch_texts(rows)), "with cues of capability")
+    yield Row("`sketch_prompts`, Arrow to Arrow", size, cpu_seconds(lambda: sketch_prompts(texts, absent, absent)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "prompts.parquet"
+        pq.write_table(pa.table({"prompt": texts}), path, compression="zstd", row_group_size=20_000)
+        yield Row("read zstd Parquet only", size, cpu_seconds(lambda: pq.read_table(path, use_threads=False)))
+        yield Row("**end to end from zstd Parquet**", size, cpu_seconds(lambda: sketch_file(path)), "goal 150")
+
+
+def sketch_file(path: Path) -> None:
+    for batch in pq.ParquetFile(path).iter_batches(batch_size=20_000, use_threads=False):
+        absent = pa.nulls(batch.num_rows, pa.string())
+        sketch_prompts(batch["prompt"], absent, absent)
+
+
+def five_grams(text: str) -> list[str]:
+    words = text.lower().split()
+    return [" ".join(words[k : k + 5]) for k in range(max(1, len(words) - 4))]
+
+
+def peer_rows(texts: pa.StringArray) -> Iterator[str]:
+    """Lines of the peers; each is imported here because none is a dependency."""
+    content = texts.buffers()[2]
+    size = n_megabytes(texts)
+    part = texts.slice(0, max(1, int(len(texts) / size)))
+    part_size, strings = n_megabytes(part), part.to_pylist()
+    try:
+        xxhash = importlib.import_module("xxhash")
+        yield str(
+            Row(
+                "xxh3 over the whole buffer", content.size / 1e6, cpu_seconds(lambda: xxhash.xxh3_64_intdigest(content))
+            )
+        )
+    except ImportError:
+        yield "| xxh3 | not installed | | |"
+    try:
+        datasketch = importlib.import_module("datasketch")
+        few = strings[: max(1, len(strings) // 10)]
+        grams = lambda: [
+            datasketch.MinHash(N_PERMUTATIONS).update_batch([g.encode() for g in five_grams(t)]) for t in few
+        ]  # noqa: E731
+        yield str(
+            Row("datasketch MinHash, word 5-grams", sum(map(len, few)) / 1e6, cpu_seconds(grams), "128 permutations")
+        )
+    except ImportError:
+        yield "| datasketch | not installed | | |"
+    try:
+        rensa = importlib.import_module("rensa")
+        work = lambda: [rensa.RMinHash(num_perm=N_PERMUTATIONS, seed=7).update(five_grams(t)) for t in strings]  # noqa: E731
+        yield str(Row("rensa RMinHash, word 5-grams", part_size, cpu_seconds(work), "128 permutations"))
+    except ImportError:
+        yield "| rensa | not installed | | |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of prompt sets instead of generated text")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--megabytes", type=float, default=40.0)
+    arguments = parser.parse_args()
+    started = time.process_time()
+    absent = pa.array([None], pa.string())
+    sketch_prompts(pa.array(["warm up"]), absent, absent)
+    first_call = time.process_time() - started
+    rng = np.random.default_rng(arguments.seed)
+    texts = real(arguments.data) if arguments.data else generated(arguments.megabytes, rng)
+    source = "real sets" if arguments.data else f"generated, seed {arguments.seed}, --megabytes {arguments.megabytes:g}"
+    print(f"`python benchmarks/sketch_kernel.py` ({source}): {len(texts):,} prompts, {n_megabytes(texts):.1f} MB")
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, one core; ", end="")
+    print(f"first call in this process {first_call:.1f} CPU s (compiles only where no cache is found)\n")
+    print("| what | MB per CPU s | MB read | note |\n|---|---|---|---|")
+    for row in own_rows(texts):
+        print(row)
+    for line in peer_rows(texts):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
