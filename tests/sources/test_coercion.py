@@ -47,6 +47,14 @@ def test_the_first_and_last_moments_of_the_range_are_accepted() -> None:
     assert as_moment("2099-12-31T23:59:59.999999Z") == 4_102_444_799_999_999
 
 
+@pytest.mark.parametrize("second", [946_684_801, 4_102_444_799])
+@pytest.mark.parametrize("per_second", [1, 10**3, 10**6, 10**9])
+def test_the_unit_of_a_number_is_right_at_both_ends_of_the_range(second: int, per_second: int) -> None:
+    assert as_moment(second * per_second) == second * 10**6
+    whole = cast_column(pa.array([second * per_second]), TIME)
+    assert whole.cast(pa.int64()).to_pylist() == [second * 10**6]
+
+
 def test_a_stated_unit_is_not_guessed() -> None:
     assert isinstance(from_unit(1_776_844_800, 10**3), Flaw)
     assert from_unit("1776844800123456789", 10**9) == MOMENT

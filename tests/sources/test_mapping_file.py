@@ -86,8 +86,18 @@ def test_a_time_in_another_form_than_stated_rejects_its_record(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("path", "found"),
-    [("a.b", 1), ("a.b.c", None), ("x.y", 2), ("list.1", "q"), ("list.7", None), ("text.k.0", 3), ("deep.k.l", 4)],
+    [
+        ("a.b", 1),
+        ("a.b.c", None),
+        ("x.y", 2),
+        ("list.1", "q"),
+        ("list.7", None),
+        ("text.k.0", 3),
+        ("deep.k.l", 4),
+        ("both.k.l", 6),
+    ],
 )
 def test_paths_go_through_dotted_keys_lists_and_json_text(path: str, found: object) -> None:
     record = {"a": {"b": 1}, "x.y": 2, "list": ["p", "q"], "text": '{"k":[3]}', "deep.k": {"l": 4}, "deep": {"k": 5}}
+    record |= {"both.k": {"l": 6}, "both": {"k": {"l": 7}}}
     assert lookup(record, path) == found

@@ -39,7 +39,6 @@ class DuckDBEngine:
         config: dict[str, Any] = {
             "temp_directory": str(spill),
             "preserve_insertion_order": False,
-            "enable_progress_bar": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
@@ -49,6 +48,7 @@ class DuckDBEngine:
             config["threads"] = threads
         self._backend = ibis.duckdb.connect(":memory:", **config)
         self._connection = self._backend.con
+        self._connection.execute("SET enable_progress_bar = false")
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         # NOTE: Ibis 12 writes array functions (map, filter, unique) with the arrow that DuckDB 2.0 refuses by default.
         self._connection.execute("SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW'")

@@ -230,7 +230,7 @@ def render(measured: Measured) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         *(_campaign_line(measured, case) for case in CASES),
         "",
-        "| honest class | groups | accused | 95 % interval | reviewed | people | accused | reviewed | account manager |",
+        "| honest class | groups | accused | 95 % interval | reviewed | people | accused | reviewed | managed |",
         "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
         *(_class_line(name, rows) for name, rows in _by_class(measured).items()),
         "",
