@@ -22,6 +22,7 @@ from stillwatch.grouping import Settings as GroupingSettings
 from stillwatch.ingest import Settings as IngestSettings
 from stillwatch.scoring import Settings as ScoringSettings
 from stillwatch.signals import Settings as SignalSettings
+from stillwatch.sources import Settings as SourceSettings
 
 ENVIRONMENT_PREFIX = "STILLWATCH_"
 
@@ -48,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     detect: DetectSettings = msgspec.field(default_factory=DetectSettings)
     engines: EngineSettings = msgspec.field(default_factory=EngineSettings)
+    sources: SourceSettings = msgspec.field(default_factory=SourceSettings)
     ingest: IngestSettings = msgspec.field(default_factory=IngestSettings)
     features: FeatureSettings = msgspec.field(default_factory=FeatureSettings)
     grouping: GroupingSettings = msgspec.field(default_factory=GroupingSettings)

@@ -124,7 +124,7 @@ class Stillwatch:
         Raises:
             UsageError: the source does not exist, or `mapped` came without a mapping file.
         """
-        chosen = _source(source, mapping)
+        chosen = _source(source, mapping, self.config.sources)
         return ingest_paths(
             [Path(path) for path in paths], chosen, lake=self.workspace.lake, keys=self.workspace.keys,
             vault=self.workspace.vault, settings=self.config.ingest, clock=self._clock, progress=progress,
@@ -277,9 +277,9 @@ ACCOUNT_COLUMNS = [
 ]  # fmt: skip
 
 
-def _source(name: str, mapping: Path | None) -> sources.Source:
+def _source(name: str, mapping: Path | None, settings: sources.Settings) -> sources.Source:
     if name != "mapped":
-        return sources.source(name)
+        return sources.source(name, settings)
     if mapping is None:
         raise UsageError("source `mapped` needs --mapping FILE; docs/mapping.md describes the file")
     from stillwatch.sources import mapped

@@ -71,7 +71,9 @@ def shared_uses(token_uses: pa.Table, kind: str) -> pa.Table:
 
 
 def group_statistics(uses: pa.Table, *, least: int) -> dict[tuple[str, ...], dict[str, float]]:
-    """Statistics of each token's adopters, by its sorted members and their volumes; tokens with fewer than `least` members are left out.
+    """Statistics of each token's adopters, by its sorted members and their volumes.
+
+    Tokens with fewer than `least` members are left out.
 
     volume_dispersion is ln(Var(n)/Mean(n) + 0.05) across members, hour_concentration the length of the mean hour
     vector, homogeneity ln(X2 / ((m - 1)(K - 1))) of members by occupied cells.

@@ -46,12 +46,22 @@ def clouds(keys: npt.ArrayLike, n_world: int) -> Network:
     """Servers in prefixes that many customers share: a few fixed addresses, or a serverless platform's many."""
     n_prefixes = max(16, min(_N_CLOUD_PREFIXES, n_world // _ACCOUNTS_PER_CLOUD_PREFIX))
     rank = (n_prefixes * uniform(keys, 21) ** 2).astype(np.int64)
-    is_serverless = uniform(keys, 24) < 0.25
+    is_serverless = uniform(keys, 24) < 0.12
     width = np.where(is_serverless, 32 + choose(200, keys, 23), 1 + 8 * uniform(keys, 23) ** 4)
     return {
         "address_base": _CLOUD_FIRST + (rank << 8) + choose(190, keys, 22),
         "address_width": width.astype(np.int32),
         "address_period": np.where(is_serverless | (uniform(keys, 25) < 0.2), 0.0, 20.0),
+    }
+
+
+def platform(key: int, n: int) -> Network:
+    """One platform's egress: all `n` accounts behind the same 8 to 256 addresses, another one each conversation."""
+    prefix = choose(_N_CLOUD_PREFIXES, key, 26)
+    return {
+        "address_base": np.full(n, _CLOUD_FIRST + (prefix << 8)),
+        "address_width": np.full(n, 8.0 * 32.0 ** uniform(key, 27)).astype(np.int32),
+        "address_period": np.zeros(n),
     }
 
 

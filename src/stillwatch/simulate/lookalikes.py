@@ -90,7 +90,7 @@ def _network(network: Network, n: int, n_world: int, *, rng: np.random.Generator
         case Network.NAT:
             return infrastructure.gateway(key, n, width=1 + int(rng.integers(0, 3)))
         case Network.SHARED_CLOUD:
-            return infrastructure.clouds(np.full(n, key), n_world)
+            return infrastructure.platform(key, n)
         case Network.CLOUD:
             return infrastructure.clouds(mix(key, np.arange(n)), n_world)
         case Network.VPN:
