@@ -3,8 +3,8 @@
     python benchmarks/sketch_kernel.py [--data ../shared/data] [--seed 7] [--megabytes 40]
 
 Without --data the prompts are drawn here from made-up words (lengths and punctuation as in prompts). Peers that are not
-installed are named so. Each figure is the best of five runs; the kernel and xxh3 read all of the text, the peers written
-in Python a part of it (stated), because they are slow.
+installed are named so. Each figure is the best of five runs; the kernel and xxh3 read all of the text, the peers
+written in Python a part of it (stated), because they are slow.
 """
 
 import argparse
@@ -22,11 +22,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.sketches import hash_texts, sketch_prompts
-from stillwatch.sketches.batch import sketch_texts, word_weights
-from stillwatch.sketches.kinds import Hashes
-from stillwatch.sketches.lexicon import cue_table
+from stillwatch.sketches.batch import blocks_of, sketch_texts, word_weights
+from stillwatch.sketches.lexicon import Cue, cue_table
 from stillwatch.sketches.rows import TextRows
-from stillwatch.sketches.scanning import scanned
+from stillwatch.sketches.scanning import Buffers, scanned
 from stillwatch.sketches.wordwork import sketch_rows
 
 N_RUNS = 5
@@ -85,24 +84,28 @@ def n_megabytes(texts: pa.StringArray) -> float:
     return float(pc.sum(pc.binary_length(texts)).as_py() / 1e6)
 
 
-def blocks(texts: pa.StringArray) -> Iterator[pa.StringArray]:
-    """Slices of about 1 MB."""
-    size = max(1, int(len(texts) / n_megabytes(texts)))
-    return (texts.slice(start, size) for start in range(0, len(texts), size))
+def scan_only(texts: pa.StringArray) -> None:
+    """Words and kinds, in the blocks of the product."""
+    rows = TextRows.of(texts)
+    parts = [rows.part(block) for block in blocks_of(rows)]
+    buffers = Buffers.for_rows(*parts)
+    for part in parts:
+        scanned(part, buffers)
 
 
 def shingles_and_hashes(texts: pa.StringArray) -> None:
-    """Scan, shingles, skeleton and prompt hash; projections and cues are given nothing to do."""
-    table = cue_table()
-    no_filter, no_weights = np.zeros_like(table.filter_bits), word_weights()
-    for block in blocks(texts):
-        words = scanned(TextRows.of(block))
+    """Scan, shingles, skeleton, prompt hash and cells; the cues are given an empty table."""
+    rows = TextRows.of(texts)
+    parts = [rows.part(block) for block in blocks_of(rows)]
+    buffers, table, weights = Buffers.for_rows(*parts), cue_table(), word_weights()
+    no_filter = np.zeros_like(table.filter_bits)
+    for part in parts:
+        words = scanned(part, buffers)
         n_rows = words.ends.size
-        kept: Hashes = np.empty(words.words.size, dtype=np.uint64)
         sketch_rows(
-            words.words, words.kinds, words.ends, words.marks[:, 0], no_weights, no_filter, table.keys, table.values,
-            kept, np.zeros(n_rows, np.int64), np.zeros((n_rows, 2), np.uint64), np.zeros(n_rows, np.int16),
-            np.zeros((n_rows, 11), np.uint8),
+            words.words, words.kinds, words.ends, words.marks[:, 0], weights, no_filter, table.keys, table.values,
+            buffers.kept, np.zeros(n_rows, np.int64), np.zeros((n_rows, 2), np.uint64), np.zeros(n_rows, np.int16),
+            np.zeros((n_rows, len(Cue)), np.uint8),
         )  # fmt: skip
 
 
@@ -111,9 +114,7 @@ def own_rows(texts: pa.StringArray) -> Iterator[Row]:
     absent = pa.nulls(len(texts), pa.string())
     rows = TextRows.of(texts)
     yield Row("text hash alone (FNV-1a + fmix64)", size, cpu_seconds(lambda: hash_texts(texts)))
-    yield Row(
-        "scan alone (words and kinds)", size, cpu_seconds(lambda: [scanned(TextRows.of(b)) for b in blocks(texts)])
-    )
+    yield Row("scan alone (words and kinds)", size, cpu_seconds(lambda: scan_only(texts)))
     yield Row("**shingles + skeleton + cells**", size, cpu_seconds(lambda: shingles_and_hashes(texts)), "goal 250")
     yield Row("kernel, everything", size, cpu_seconds(lambda: sketch_texts(rows)), "with cues of capability")
     yield Row("`sketch_prompts`, Arrow to Arrow", size, cpu_seconds(lambda: sketch_prompts(texts, absent, absent)))

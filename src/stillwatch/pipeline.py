@@ -253,7 +253,7 @@ def run_inputs(
         engine.to_arrow(engine.read(CALIBRATIONS, snapshot.files(CALIBRATIONS))), question.as_of
     )
     if question.as_of is not None:
-        accounts = accounts.filter(accounts.as_of < question.as_of)
+        accounts = _known_accounts(accounts, question.as_of)
         known = known.filter(known.judged_at < question.as_of)
     if question.known_at is not None:
         accounts = accounts.filter(accounts.ingested_at < question.known_at)
@@ -268,6 +268,14 @@ def run_inputs(
         JUDGEMENTS.name: known,
         CALIBRATIONS.name: engine.from_arrow(CALIBRATIONS, calibrations),
     }
+
+
+def _known_accounts(accounts: "ir.Table", as_of: datetime) -> "ir.Table":
+    """Snapshots taken before `as_of`, and the first snapshot of accounts that existed then but were exported later."""
+    first = accounts.group_by("account_id").agg(first_as_of=accounts.as_of.min())
+    dated = accounts.join(first, "account_id")
+    existed = (dated.as_of == dated.first_as_of) & (dated.created_at < as_of).fill_null(False)
+    return dated.filter((dated.as_of < as_of) | existed).select(*ACCOUNTS.schema.names)
 
 
 def earlier_runs(snapshot: Snapshot, run: Run, engine: Engine) -> list[str]:

@@ -43,7 +43,7 @@ def judged():
     findings = [
         finding("a", "accuse", "enforcement"),
         finding("b", "review", "review"),
-        finding("c", "accuse", "account_manager"),
+        finding("c", "review", "account_manager"),
         finding("x", "accuse", "enforcement"),
         finding("y", "review", "review"),
     ]
@@ -84,7 +84,7 @@ def test_a_class_counts_its_groups_and_people():
 
 def test_managed_people_are_counted_apart():
     rows = {row.honest_class: row for row in class_rows(judged(), 1)}
-    assert (rows["fleet"].n_groups, rows["fleet"].n_people_accused, rows["fleet"].n_managed_accused) == (0, 0, 1)
+    assert (rows["fleet"].n_groups, rows["fleet"].n_people_reviewed, rows["fleet"].n_managed) == (0, 0, 1)
 
 
 def test_a_popular_token_is_accused_whole_when_half_of_its_adopters_are():

@@ -123,8 +123,8 @@ def test_a_group_without_signals_is_no_finding():
 @pytest.mark.parametrize(
     ("orgs", "others", "tier"),
     [
-        (["one"] * 9 + [None], 30, "review"),
-        (["one"] * 8 + [None] * 2, 30, "accuse"),
+        (["one"] * 6 + [None] * 4, 30, "review"),
+        (["one"] * 5 + [None] * 5, 30, "accuse"),
         ([f"org{number}" for number in range(10)], 30, "accuse"),
         ([None] * 10, 30, "accuse"),
         (["everybody"] * 10, 0, "accuse"),

@@ -65,7 +65,7 @@ class CampaignRow(msgspec.Struct, frozen=True):
 class ClassRow(msgspec.Struct, frozen=True):
     """Honest groups and people of one class in one world.
 
-    `n_groups` were judged and have no owner; `n_managed_accused` people were accused and left to an account manager.
+    `n_groups` were judged and are not under owners or contracts; `n_managed` people went to an account manager.
     """
 
     seed: int
@@ -76,7 +76,7 @@ class ClassRow(msgspec.Struct, frozen=True):
     n_people: int
     n_people_accused: int
     n_people_reviewed: int
-    n_managed_accused: int
+    n_managed: int
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,7 +165,6 @@ def _class_row(name: str, seed: int, groups: pa.Table, people: pa.Table) -> Clas
     group_tiers = groups.filter(pc.equal(groups["honest_class"], name))["tier"].to_pylist()
     own = people.filter(pc.equal(people["honest_class"], name))
     fates = list(zip(own["tier"].to_pylist(), own["queue"].to_pylist(), strict=True))
-    accused = [queue for tier, queue in fates if tier == Tier.ACCUSE.value]
     return ClassRow(
         seed=seed,
         honest_class=name,
@@ -173,9 +172,9 @@ def _class_row(name: str, seed: int, groups: pa.Table, people: pa.Table) -> Clas
         n_groups_accused=group_tiers.count(Tier.ACCUSE.value),
         n_groups_reviewed=group_tiers.count(Tier.REVIEW.value),
         n_people=len(fates),
-        n_people_accused=sum(queue != MANAGER_QUEUE for queue in accused),
-        n_people_reviewed=sum(tier == Tier.REVIEW.value for tier, _ in fates),
-        n_managed_accused=sum(queue == MANAGER_QUEUE for queue in accused),
+        n_people_accused=sum(tier == Tier.ACCUSE.value for tier, _ in fates),
+        n_people_reviewed=sum(tier == Tier.REVIEW.value and queue != MANAGER_QUEUE for tier, queue in fates),
+        n_managed=sum(queue == MANAGER_QUEUE for _, queue in fates),
     )
 
 
@@ -254,8 +253,7 @@ def _class_line(name: str, rows: Sequence[ClassRow]) -> str:
     low, high = clopper_pearson(hit, n)
     reviewed, people = sum(row.n_groups_reviewed for row in rows), sum(row.n_people for row in rows)
     fates = [
-        sum(getattr(row, field) for row in rows)
-        for field in ("n_people_accused", "n_people_reviewed", "n_managed_accused")
+        sum(getattr(row, field) for row in rows) for field in ("n_people_accused", "n_people_reviewed", "n_managed")
     ]
     cells = [name, n, hit, f"{low:.4f} to {high:.4f}", reviewed, people, *fates]
     return f"| {' | '.join(map(str, cells))} |"

@@ -18,10 +18,13 @@ def mix(*parts: npt.ArrayLike) -> Keys:
     key = np.zeros(np.broadcast_shapes(*(array.shape for array in arrays)), dtype=np.uint64)
     with np.errstate(over="ignore"):
         for array in arrays:
-            key = (key ^ array) + _GOLDEN
-            key = (key ^ (key >> np.uint64(30))) * _MIX_1
-            key = (key ^ (key >> np.uint64(27))) * _MIX_2
-            key = key ^ (key >> np.uint64(31))
+            key ^= array
+            key += _GOLDEN
+            key ^= key >> np.uint64(30)
+            key *= _MIX_1
+            key ^= key >> np.uint64(27)
+            key *= _MIX_2
+            key ^= key >> np.uint64(31)
     return key
 
 

@@ -13,11 +13,11 @@ from stillwatch.sketches.hashing import hash_texts
 from stillwatch.sketches.kinds import KIND_MASK, LENGTH_SHIFT, PLAIN
 from stillwatch.sketches.lexicon import Cue, cue_table
 from stillwatch.sketches.rows import TextRows
-from stillwatch.sketches.scanning import scanned
+from stillwatch.sketches.scanning import Buffers, scanned
 from stillwatch.sketches.wordwork import sketch_rows
 
 SKETCH_VERSION = 1
-BLOCK_BYTES = 1 << 20  # texts worked on at a time, so that their words stay in the processor's cache
+BLOCK_BYTES = 1 << 18  # texts worked on at a time, so that their words stay in the processor's cache
 CELL_SHIFT = 4  # a cell is the first 8 of the 12 bits of a micro-cell
 WEIGHT_FROM_LENGTH = (0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)  # short words are mostly grammar
 
@@ -94,17 +94,18 @@ def sketch_texts(rows: TextRows) -> TextSketches:
     shingles = [np.zeros(0, dtype=np.uint64)]
     table, weights = cue_table(), word_weights()
     n_kept = 0
-    for block in _blocks(rows):
-        words = scanned(rows.part(block))
-        kept = np.empty(words.words.size, dtype=np.uint64)
+    blocks = list(blocks_of(rows))
+    buffers = Buffers.for_rows(*(rows.part(block) for block in blocks))
+    for block in blocks:
+        words = scanned(rows.part(block), buffers)
         marks[block] = words.marks
         sketch_rows(
             words.words, words.kinds, words.ends, words.marks[:, 0],
             weights, table.filter_bits, table.keys, table.values,
-            kept, ends[block], hashes[block], micro_cells[block], cues[block],
+            buffers.kept, ends[block], hashes[block], micro_cells[block], cues[block],
         )  # fmt: skip
         n_block = int(ends[block.stop - 1])
-        shingles.append(kept[:n_block].copy())
+        shingles.append(buffers.kept[:n_block].copy())
         ends[block] += n_kept
         n_kept += n_block
     return TextSketches(np.concatenate(shingles), ends, hashes, micro_cells, cues, marks)
@@ -117,7 +118,7 @@ def word_weights() -> npt.NDArray[np.uint64]:
     return np.where(packed & KIND_MASK == PLAIN, weights, 0).astype(np.uint64)
 
 
-def _blocks(rows: TextRows) -> Iterator[slice]:
+def blocks_of(rows: TextRows) -> Iterator[slice]:
     """Runs of rows of about BLOCK_BYTES; a longer row may end its run."""
     n_rows = rows.starts.size
     block = np.cumsum(rows.stops - rows.starts) // BLOCK_BYTES

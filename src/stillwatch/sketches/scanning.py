@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from stillwatch.sketches.alphabet import alphabet
+from stillwatch.sketches.kinds import Bytes, Hashes, Ints
 from stillwatch.sketches.rows import TextRows
 from stillwatch.sketches.scanner import scan_rows
 
@@ -14,20 +14,33 @@ from stillwatch.sketches.scanner import scan_rows
 class Words:
     """Words of texts laid end to end: text `row` has those from `ends[row - 1]` (0 for the first) to `ends[row]`."""
 
-    words: npt.NDArray[np.uint64]
-    kinds: npt.NDArray[np.uint8]
-    ends: npt.NDArray[np.int64]
-    marks: npt.NDArray[np.int64]  # (n_rows, 3): characters, code fences, code punctuation
+    words: Hashes
+    kinds: Bytes
+    ends: Ints
+    marks: Ints  # (n_rows, 3): characters, code fences, code punctuation
 
 
-def scanned(rows: TextRows) -> Words:
-    """The words of all rows; a null or empty row has none. Memory: 9 bytes for each byte of text."""
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """Room for the words of a run of rows, used again for the next: fresh pages cost as much as the scan itself."""
+
+    words: Hashes
+    kinds: Bytes
+    kept: Hashes
+
+    @classmethod
+    def for_rows(cls, *parts: TextRows) -> "Buffers":
+        """Buffers large enough for each of the parts alone."""
+        # A word takes at least two bytes with what ends it; the last word of a row needs no end.
+        room = max((int((part.stops - part.starts).sum()) // 2 + part.starts.size for part in parts), default=0)
+        return cls(np.empty(room, np.uint64), np.empty(room, np.uint8), np.empty(room, np.uint64))
+
+
+def scanned(rows: TextRows, buffers: Buffers | None = None) -> Words:
+    """The words of all rows; a null or empty row has none. They lie in the buffers until these are used again."""
     n_rows = rows.starts.size
-    # A word and what ends it take at least two bytes, a bigram three; one more for a text without any word.
-    room = int((rows.stops - rows.starts).sum()) + n_rows
-    words = np.empty(room, dtype=np.uint64)
-    kinds = np.empty(room, dtype=np.uint8)
+    room = buffers or Buffers.for_rows(rows)
     ends = np.zeros(n_rows, dtype=np.int64)
     marks = np.zeros((n_rows, 3), dtype=np.int64)
-    scan_rows(rows.content, rows.starts, rows.stops, alphabet(), words, kinds, ends, marks)
-    return Words(words, kinds, ends, marks)
+    scan_rows(rows.content, rows.starts, rows.stops, alphabet(), room.words, room.kinds, ends, marks)
+    return Words(room.words, room.kinds, ends, marks)

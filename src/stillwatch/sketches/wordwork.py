@@ -14,7 +14,7 @@ from stillwatch.sketches.hashing import U, mix
 from stillwatch.sketches.kinds import KIND_MASK, PLAIN, Bytes, Claim, Hashes, Int, Ints
 
 GRAM = U(0x9E3779B97F4A7C15)  # base of the rolling hash of words: 2^64 / golden ratio, odd
-GRAM_5 = U(pow(0x9E3779B97F4A7C15, 5, 1 << 64))
+GRAM_4 = U(pow(0x9E3779B97F4A7C15, 4, 1 << 64))
 N_GRAM = 5
 FULL_SCALE_CHARACTERS = 2000  # up to this length 1/8 of the shingles are kept
 LONG_SORT = 64
@@ -32,17 +32,17 @@ COUNT_LIMIT = 255
 @compiled
 def keep_shingles(words: Hashes, n_words: Int, threshold: np.uint64, kept: Hashes, at: Int) -> Int:
     """Write the shingles of a prompt from `kept[at]` on, ascending and distinct; where they end."""
+    size = min(N_GRAM, n_words)
     gram, least, end = U(0), ~U(0), at
-    for k in range(n_words):
+    for k in range(size - 1):
         gram = gram * GRAM + words[k]
-        if k >= N_GRAM:
-            gram -= words[k - N_GRAM] * GRAM_5
-        if k >= min(N_GRAM, n_words) - 1:
-            value = mix(gram)
-            least = min(least, value)
-            if value < threshold:
-                kept[end] = value
-                end += 1
+    for k in range(size - 1, n_words):
+        gram = gram * GRAM + words[k]
+        value = mix(gram)
+        least = min(least, value)
+        kept[end] = value  # overwritten by the next one unless it counts: no branch to guess wrongly
+        end += value < threshold
+        gram -= words[k - size + 1] * GRAM_4  # with fewer than five words this is the last round anyway
     if end == at:
         kept[at] = least
         return at + 1
