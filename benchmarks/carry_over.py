@@ -10,6 +10,7 @@ out. An AUC of 0.5 is a coin. Then the share of each capability tag in each sour
 import argparse
 import platform
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.sketches import sketch_prompts
+from stillwatch.sketches.kinds import KIND_MASK, PLAIN
+from stillwatch.sketches.rows import TextRows
+from stillwatch.sketches.scanning import scanned
 
 CAPABILITIES = ("agentic", "software", "planning", "tool use", "data", "reasoning", "grading", "other")  # by code
 EXPECTED = {
@@ -28,6 +32,17 @@ EXPECTED = {
     "benign-clinc150": {7}, "benign-sgd": {7}, "benign-dolly15k": {7}, "benign-eval-gsm8k": {5, 7},
 }  # fmt: skip
 FEATURES = {"cell": 256, "micro_cell": 4096, "capability": 8}
+ALL_WORDS = 1 << 30
+SLOT = 0
+SKELETON_RULES = (
+    (ALL_WORDS, 0),
+    (24, 4),
+    (24, 0),
+    (16, 4),
+    (16, 0),
+    (12, 0),
+    (8, 0),
+)  # words from the front, from the back
 POOL = 20  # prompts of one imagined account
 
 Values = npt.NDArray[np.int64]
@@ -38,6 +53,7 @@ class Source:
     """One set of prompts: its sketches in random order."""
 
     name: str
+    prompts: pa.StringArray
     sketches: pa.RecordBatch
 
     @property
@@ -59,7 +75,7 @@ def read_source(folder: Path, rng: np.random.Generator, n_sample: int) -> Source
     users = users.join(system, "conversation_id").group_by("text").aggregate([("text_min", "min")]).sort_by("text")
     users = users.take(rng.permutation(users.num_rows)[:n_sample])
     texts, systems = (users[name].combine_chunks() for name in ("text", "text_min_min"))
-    return Source(folder.name, sketch_prompts(texts, systems, pa.nulls(len(texts), pa.string())))
+    return Source(folder.name, texts, sketch_prompts(texts, systems, pa.nulls(len(texts), pa.string())))
 
 
 def auc(positive: npt.NDArray[np.float64], negative: npt.NDArray[np.float64]) -> float:
@@ -125,19 +141,33 @@ def print_capabilities(sources: list[Source]) -> None:
         print(f"| {source.name} | " + " | ".join(cells) + f" | {hit} | {asks[0]:.0f} | {asks[1]:.0f} |")
 
 
+def skeleton_words(prompts: pa.StringArray) -> list[list[int]]:
+    """Skeleton words of each prompt: the hash of a plain word, SLOT for a run of anything else."""
+    words = scanned(TextRows.of(prompts))
+    starts = [0, *words.ends[:-1].tolist()]
+    hashes = np.where(words.kinds & KIND_MASK == PLAIN, words.words.view(np.int64), SLOT)
+    is_kept = np.append(True, (hashes[1:] != SLOT) | (hashes[:-1] != SLOT))
+    bounds = zip(starts, words.ends.tolist(), strict=True)
+    return [
+        [word for word, kept in zip(hashes[a:b].tolist(), [True, *is_kept[a + 1 : b]], strict=False) if kept]
+        for a, b in bounds
+    ]
+
+
 def print_skeletons(sources: list[Source]) -> None:
-    print("\n### Distinct prompts that share a skeleton hash, percent\n")
-    print(
-        "| source | with 1 other or more | with 4 others or more | skeletons of 5 prompts or more |\n|---|---|---|---|"
-    )
-    for source in sources:
-        _, place, sizes = np.unique(
-            source.sketches["skeleton_hash"].to_numpy(), return_inverse=True, return_counts=True
-        )
-        own = sizes[place]
-        print(
-            f"| {source.name} | {100 * (own >= 2).mean():.1f} | {100 * (own >= 5).mean():.1f} | {(sizes >= 5).sum()} |"
-        )
+    print("\n### Percent of distinct prompts whose skeleton is shared by 1 other or more (by 4 others or more)\n")
+    print("| words hashed | " + " | ".join(source.name.partition("-")[2] for source in sources) + " |")
+    print("|---" * (len(sources) + 1) + "|")
+    skeletons = [skeleton_words(source.prompts) for source in sources]
+    for head, tail in SKELETON_RULES:
+        cells = []
+        for lists in skeletons:
+            keys = [tuple(own[:head] + own[max(head, len(own) - tail) :]) for own in lists]
+            sizes = Counter(keys)
+            shared = [100 * np.mean([sizes[key] >= least for key in keys]) for least in (2, 5)]
+            cells.append(f"{shared[0]:.1f} ({shared[1]:.1f})")
+        name = "all" if head == ALL_WORDS else f"first {head}" + (f" and last {tail}" if tail else "")
+        print(f"| {name} | " + " | ".join(cells) + " |")
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Synthetic groups for the tests of scoring: honest ones with a size trend and a look-alike class, and planted ones."""
 
+from functools import cache
+
 import numpy as np
 import pyarrow as pa
 
@@ -48,6 +50,7 @@ def honest_groups(seed, *, n=3000, n_windows=5, share_lookalike=0.1):
     return HonestGroups(groups_table(ids, sizes, classes, rng.integers(0, n_windows, n)), signals_table(ids, values))
 
 
+@cache
 def calibration(*, n_account_windows=5_000_000, seed=1):
     options = FitOptions(kind="fitted", origin="synthetic groups", n_account_windows=n_account_windows)
     return fit(honest_groups(seed), honest_groups(seed + 1000), options)

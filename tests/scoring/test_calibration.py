@@ -24,7 +24,7 @@ def test_the_id_is_the_digest_of_the_contents():
         lambda body: body.update(format=2),
         lambda body: body.pop("curves"),
         lambda body: body["signals"].append("another"),
-        lambda body: body["tail"][0][6].pop(),
+        lambda body: body["tail"][0][7].pop(),
         lambda body: body["ranks"][0]["knots"].pop(),
         lambda body: body.update(lookalikes=[]),
         lambda body: body.update(curves=body["curves"][1:]),

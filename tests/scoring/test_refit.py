@@ -5,6 +5,7 @@ import pytest
 
 from stillwatch.scoring.calibration import Calibration
 from stillwatch.scoring.refit import JUDGED_CLASS, refit
+from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.strength import strength_of
 from stillwatch.scoring.verdict import honest_tail, window_p_values
 from tests.scoring.honest import calibration, honest_groups
@@ -46,7 +47,7 @@ def test_groups_judged_honest_raise_the_threshold_and_become_a_class():
     found = refitted(own, [top]).calibration
     assert found.lookalikes[-1].name == JUDGED_CLASS
     assert len(found.tail) == len(calibration().tail) + 1
-    tail = honest_tail(found, np.ones(4, dtype=bool), strong_p=0.05)
+    tail = honest_tail(found, np.ones(4, dtype=bool), settings=Settings())
     assert np.all(window_p_values(tail.scores, tail, n_windows=found.n_windows) > 0)
     assert Calibration.from_json(found.to_json()) == found
 

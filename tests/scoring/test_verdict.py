@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.verdict import (
     HonestTail,
+    accusable,
     false_people_bound,
     honest_tail,
     nearest_lookalikes,
@@ -21,9 +22,9 @@ from tests.scoring.honest import SIGNALS, calibration
 honest = st.lists(st.tuples(st.integers(0, 12), st.integers(5, 60)), min_size=1, max_size=25)
 
 
-def tail_of(scores, sizes, windows=None, n_strong=None):
+def tail_of(scores, sizes, windows=None, accusable=None):
     order = np.argsort(-np.array(scores, dtype=float), kind="stable")
-    columns = (scores, sizes, windows or [0] * len(scores), n_strong or [9] * len(scores))
+    columns = (scores, sizes, windows or [0] * len(scores), accusable or [True] * len(scores))
     taken = [np.array(column)[order] for column in columns]
     return HonestTail(taken[0].astype(float), *taken[1:])
 
@@ -46,36 +47,36 @@ def test_nothing_honest_to_compare_with_resolves_nothing():
     assert not threshold_in_people(tail_of([], []), budget=50).is_resolved
 
 
-def verdict(score, n_strong, tail, *, people):
-    return tiers(np.array([score]), np.array([n_strong]), tail, people=people, alpha=0.1, settings=Settings())[
-        0
-    ].as_py()
+def verdict(score, tail, *, people, is_accusable=True):
+    return tiers(np.array([score]), np.array([is_accusable]), tail, people=people, alpha=0.1)[0].as_py()
 
 
 def test_tiers_follow_alpha_and_ten_times_alpha():
     tail = tail_of([9, 8, 7, 6, 5, 4, 3], [10] * 7)
     # alpha x people = 10: one group of ten may lie above 8; ten times that holds all groups, so review opens at 3
-    assert [verdict(score, 5, tail, people=100) for score in (8.5, 8.0, 3.5, 3.0)] == [
-        "accuse",
-        "review",
-        "review",
-        "none",
-    ]
+    found = [verdict(score, tail, people=100) for score in (8.5, 8.0, 3.5, 3.0)]
+    assert found == ["accuse", "review", "review", "none"]
 
 
-def test_too_few_strong_signals_cap_a_group_at_review():
+def test_a_group_that_is_not_accusable_is_at_most_reviewed():
     tail = tail_of([9, 8, 7, 6, 5, 4, 3], [10] * 7)
-    assert verdict(20.0, 2, tail, people=100) == "review"
+    assert verdict(20.0, tail, people=100, is_accusable=False) == "review"
 
 
-def test_honest_groups_without_enough_strong_signals_do_not_hold_the_accuse_threshold_up():
-    tail = tail_of([9, 8, 7, 6], [10] * 4, n_strong=[2, 2, 3, 3])
-    assert verdict(6.5, 3, tail, people=100) == "accuse"
+def test_honest_groups_that_are_not_accusable_do_not_hold_the_accuse_threshold_up():
+    tail = tail_of([9, 8, 7, 6], [10] * 4, accusable=[False, False, True, True])
+    assert verdict(6.5, tail, people=100) == "accuse"
 
 
 def test_an_unresolved_rate_caps_every_group_at_review():
     tail = tail_of([9, 8, 7], [200, 200, 200])
-    assert verdict(50.0, 5, tail, people=100) == "review"
+    assert verdict(50.0, tail, people=100) == "review"
+
+
+def test_a_group_needs_three_strong_signals_and_two_exchanges_per_account():
+    strong, weak = 1.4, 1.2
+    log10s = np.array([[strong] * 3 + [0.0], [strong, strong, weak, weak], [strong] * 4])
+    assert accusable(log10s, np.array([2.0, 50.0, 1.9]), Settings()).tolist() == [True, False, False]
 
 
 def test_p_values_rank_among_the_best_group_of_each_window():
@@ -113,8 +114,8 @@ def test_the_nearest_class_uses_only_signals_that_both_have():
 
 def test_a_signal_that_the_run_lacks_leaves_the_honest_scores_too():
     fitted = calibration()
-    full = honest_tail(fitted, np.ones(4, dtype=bool), strong_p=0.05)
-    without = honest_tail(fitted, np.array([name != "youth" for name in SIGNALS]), strong_p=0.05)
+    full = honest_tail(fitted, np.ones(4, dtype=bool), settings=Settings())
+    without = honest_tail(fitted, np.array([name != "youth" for name in SIGNALS]), settings=Settings())
     assert without.scores.max() < full.scores.max()
     assert np.all(np.diff(without.scores) <= 0)
 

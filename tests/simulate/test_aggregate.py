@@ -91,7 +91,7 @@ def test_both_levels_have_the_same_groups_with_the_same_volumes_and_hours(levels
             assert aggregate[members][name] == pytest.approx(statistics[name], abs=1e-9)
 
 
-@pytest.mark.parametrize("kind", [*ENVELOPE_KINDS, "skeleton"])
+@pytest.mark.parametrize("kind", ENVELOPE_KINDS)
 def test_homogeneity_of_cells_agrees_in_distribution(levels: Levels, kind: str) -> None:
     event, aggregate = (homogeneities(table, kind) for table in (levels.token_uses, levels.aggregate.token_uses))
     # ln(X2 / dof) is 0 for interchangeable members; honest groups reach 1 and more. Median and upper quartile of the

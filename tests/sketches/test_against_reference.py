@@ -68,6 +68,8 @@ def test_long_texts_equal_the_reference_across_the_scale_of_shingles(n_words: in
     row = sketch_prompts(pa.array([text]), pa.nulls(1, pa.string()), pa.nulls(1, pa.string())).to_pylist()[0]
     scan = reference.Scan(text)
     assert row["shingles"] == reference.shingles(scan.hashes(), len(text))
+    assert row["skeleton_hash"] == reference.skeleton(scan)
+    assert row["prompt_hash"] == reference.signed(reference.chain(scan.hashes()))
     assert row["micro_cell"] == reference.micro_cell(scan)
 
 

@@ -41,7 +41,7 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     """Campaigns, their members and the flagged accounts of one detection run.
 
     CAMPAIGN_MEMBERS and ACCOUNT_FINDINGS are also read: earlier runs give ids and first dates. What a person judged
-    honest (JUDGEMENTS) is not found again.
+    honest (JUDGEMENTS) is not found again; only CAMPAIGN_MEMBERS keeps such campaigns, so that later runs know them.
     """
     evidence = gather(tables, engine, settings)
     history = read_history(tables, engine)
@@ -49,7 +49,8 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     ids = _ids(evidence, members, history, settings)
     honest = np.asarray([campaign_id in history.honest_campaigns for campaign_id in ids], dtype=bool)
     cleared = np.asarray([account_id in history.honest_accounts for account_id in evidence.accounts], dtype=bool)
-    members = members.where(~(honest[members.campaign] | cleared[members.account])) if members.tier.size else members
+    remembered = members.where(~cleared[members.account]) if members.tier.size else members
+    members = remembered.where(~honest[remembered.campaign]) if remembered.tier.size else remembered
     joined = joiners(tables, engine, evidence, members, settings)
     found = [*_direct(evidence, members), *_brought_in(joined, members, history, tables, engine)]
     volumes = _volumes(tables, engine, {finding.account_id for finding in found})
@@ -57,7 +58,7 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
         CAMPAIGNS: campaign_table(
             run, evidence, members, ids, _capability_bins(tables, engine), _kinds(tables, engine)
         ),
-        CAMPAIGN_MEMBERS: member_table(run, evidence, members, ids, joined),
+        CAMPAIGN_MEMBERS: member_table(run, evidence, remembered, ids, joined),
         ACCOUNT_FINDINGS: finding_table(run, evidence, found, ids, history, volumes),
     }
     return {table.name: engine.from_arrow(table, content) for table, content in rows.items()}

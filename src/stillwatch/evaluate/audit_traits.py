@@ -174,15 +174,7 @@ def _of_traffic(sums: _Sums) -> Iterator[tuple[str, Reals]]:
         _spread(np.nansum(spread, axis=0), np.nansum(spread**2, axis=0), active) / (n / active),
     )
     yield "share_of_busiest_day", daily.max(axis=0) / n
-    shares = sums.hours / n[:, None]
-    yield "hour_entropy", -np.sum(np.where(shares > 0, shares * np.log(shares), 0.0), axis=1) + 0.0 * n / n
-    yield "hour_concentration", np.abs(shares @ np.exp(2j * np.pi * np.arange(24) / 24))
-    yield "night_share", shares[:, :6].sum(axis=1)
-    yield "hours_used", (sums.hours > 0).sum(axis=1).astype(np.float64)
-    yield "exchanges_per_conversation", n / sums.sums["conversations"]
-    gaps = sums.sums["gaps"]
-    yield "gap_mean", sums.sums["gap"] / gaps
-    yield "gap_spread", _spread(sums.sums["gap"], sums.sums["gap_square"], gaps)
+    yield from _of_rhythm(sums, n)
     for name in ("input", "output", "length"):
         if name in sums.sums:
             yield f"{name}_size_mean", sums.sums[name] / n
@@ -200,6 +192,19 @@ def _of_traffic(sums: _Sums) -> Iterator[tuple[str, Reals]]:
     ):
         if name in sums.sums:
             yield f"{name}_share", sums.sums[name] / n
+
+
+def _of_rhythm(sums: _Sums, n: Reals) -> Iterator[tuple[str, Reals]]:
+    """Hours of the day, conversations, and gaps between exchanges."""
+    shares = sums.hours / n[:, None]
+    yield "hour_entropy", -np.sum(np.where(shares > 0, shares * np.log(shares), 0.0), axis=1) + 0.0 * n / n
+    yield "hour_concentration", np.abs(shares @ np.exp(2j * np.pi * np.arange(24) / 24))
+    yield "night_share", shares[:, :6].sum(axis=1)
+    yield "hours_used", (sums.hours > 0).sum(axis=1).astype(np.float64)
+    yield "exchanges_per_conversation", n / sums.sums["conversations"]
+    gaps = sums.sums["gaps"]
+    yield "gap_mean", sums.sums["gap"] / gaps
+    yield "gap_spread", _spread(sums.sums["gap"], sums.sums["gap_square"], gaps)
 
 
 def _of_sharing(sums: _Sums) -> Iterator[tuple[str, Reals]]:

@@ -15,6 +15,8 @@ FORMAT: Final = 1
 """Version of the JSON body; a reader refuses any other."""
 ALL_FAMILIES: Final = "all"
 """Curves over every family: used for a family in which too few honest groups had the signal."""
+ALL_BANDS: Final = -1
+"""Ranks over groups of every volume."""
 
 Floats = tuple[float, ...]
 
@@ -46,9 +48,13 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ranks(msgspec.Struct, frozen=True, kw_only=True):
-    """Reference of one signal's standardised values over all honest groups that had it, whatever their family."""
+    """Reference of one signal's standardised values over the honest groups of one volume band, whatever their family.
+
+    Band -1 is all groups: used for a band in which too few honest groups had the signal.
+    """
 
     signal: str
+    band: int
     n: int
     knots: Floats
     n_above: tuple[int, ...]
@@ -81,6 +87,7 @@ class TailGroup(msgspec.Struct, frozen=True, array_like=True):
     class_no: int
     family: str
     n_accounts: int
+    volume: float
     weight: float
     log10_tests: float
     strengths: Floats
@@ -155,7 +162,7 @@ def _check_lengths(found: Calibration) -> None:
     """Refuse a calibration whose parallel lists do not match."""
     n = len(found.signals)
     sound = (
-        {rank.signal for rank in found.ranks} == set(found.signals)
+        {rank.signal for rank in found.ranks if rank.band == ALL_BANDS} == set(found.signals)
         and len(found.weights) == n
         and set(found.signals) <= {curve.signal for curve in found.curves if curve.family == ALL_FAMILIES}
         and all(len(group.strengths) == n for group in found.tail)

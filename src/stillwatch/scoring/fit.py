@@ -12,9 +12,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stillwatch.errors import CalibrationError
-from stillwatch.scoring.calibration import ALL_FAMILIES, Calibration, Cell, Curve, Line, Lookalike, Ranks, TailGroup
+from stillwatch.scoring.calibration import (
+    ALL_BANDS,
+    ALL_FAMILIES,
+    Calibration,
+    Cell,
+    Curve,
+    Line,
+    Lookalike,
+    Ranks,
+    TailGroup,
+)
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
-from stillwatch.scoring.strength import Strength, p_values, standardise, weights_of
+from stillwatch.scoring.strength import Strength, p_values, standardise, volume_bands, weights_of
 from stillwatch.scoring.verdict import RESIDUAL_CAP
 from stillwatch.stats.conformal import FloatArray, IntArray, ScaleCurve, fit_scale_curve, reduce_reference
 
@@ -24,8 +34,10 @@ N_TAIL: Final = 1500
 """Honest groups kept with their strengths: far more than any alpha up to 1e-2 reaches in the shipped worlds."""
 SIZE_BANDS: Final = (10, 30, 100, 300)
 """Lower ends of the size bands, a factor of three each, in which a deployment is compared with the shipped worlds."""
-N_TOP_RANKS: Final = 1000
-"""Order statistics of each signal that are kept exactly (DESIGN section 6, step 5)."""
+N_TOP_RANKS: Final = 500
+"""Order statistics of each signal and band that are kept exactly; knots below give ranks on the strict side."""
+MIN_GROUPS_FOR_BAND: Final = 500
+"""Honest groups from which a band has ranks of its own (DESIGN section 6, step 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +85,10 @@ def fit(reference: HonestGroups, threshold: HonestGroups, options: FitOptions) -
     known = reference.matrix(signals)
     curves = _curves(known)
     residuals = standardise(known, curves)
-    ranks = tuple(_ranks(signal, residuals[:, column]) for column, signal in enumerate(signals))
+    ranks = _all_ranks(signals, residuals, known)
     fresh = threshold.matrix(signals)
     fresh_residuals = standardise(fresh, curves)
-    found = p_values(fresh_residuals, ranks, signals)
+    found = p_values(fresh_residuals, fresh.volumes, ranks, signals)
     weights = weights_of(signals)
     strength = Strength(fresh_residuals, found, np.log10(fresh.n_tests), np.array(weights))
     details = threshold.groups.sort_by("group_id")
@@ -127,10 +139,23 @@ def _line(curve: ScaleCurve) -> Line:
     return Line(log_scales=_short(curve.log_scales), centres=_short(curve.centres), spreads=_short(curve.spreads))
 
 
-def _ranks(signal: str, residuals: FloatArray) -> Ranks:
+def _all_ranks(signals: Sequence[str], residuals: FloatArray, known: GroupMatrix) -> tuple[Ranks, ...]:
+    """Ranks of each signal over all groups, and within each volume band that has enough of them."""
+    bands = volume_bands(known.volumes)
+    found = []
+    for column, signal in enumerate(signals):
+        found.append(_ranks(signal, ALL_BANDS, residuals[:, column]))
+        for band in np.unique(bands).tolist():
+            own = residuals[bands == band, column]
+            if np.count_nonzero(~np.isnan(own)) >= MIN_GROUPS_FOR_BAND:
+                found.append(_ranks(signal, band, own))
+    return tuple(found)
+
+
+def _ranks(signal: str, band: int, residuals: FloatArray) -> Ranks:
     reference = reduce_reference(np.array(_short(residuals)), n_top=N_TOP_RANKS)
     counts = tuple(reference.n_above.tolist())
-    return Ranks(signal=signal, n=reference.n, knots=tuple(reference.knots.tolist()), n_above=counts)
+    return Ranks(signal=signal, band=band, n=reference.n, knots=tuple(reference.knots.tolist()), n_above=counts)
 
 
 def _lookalikes(
@@ -173,6 +198,7 @@ def tail_groups(strength: Strength, matrix: GroupMatrix, labels: IntArray, windo
             class_no=int(labels[row]),
             family=str(matrix.families[row]),
             n_accounts=int(matrix.sizes[row]),
+            volume=round(float(matrix.volumes[row]), 2),
             weight=1.0,
             log10_tests=round(float(strength.log10_tests[row]), 3),
             strengths=tuple(log10s[row].tolist()),

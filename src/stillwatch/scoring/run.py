@@ -17,7 +17,7 @@ from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.strength import Strength, measured, strength_of
 from stillwatch.scoring.verdict import (
-    count_strong,
+    accusable,
     honest_tail,
     nearest_lookalikes,
     people_q_values,
@@ -88,18 +88,17 @@ def score_groups(matrix: GroupMatrix, calibration: Calibration, *, alpha: float,
     """The GROUP_SCORES rows of the groups of `matrix`, ordered by group id."""
     strength = strength_of(matrix, calibration)
     is_measured = measured(strength.residuals)
-    tail = honest_tail(calibration, is_measured, strong_p=settings.strong_p)
+    tail = honest_tail(calibration, is_measured, settings=settings)
     scores = strength.scores
     nearest = nearest_lookalikes(strength.residuals, calibration)
     quantiles = np.array([lookalike.score_q99 for lookalike in calibration.lookalikes])
     names = [lookalike.name for lookalike in calibration.lookalikes]
     verdicts = tiers(
         scores,
-        count_strong(strength.log10s, settings.strong_p),
+        accusable(strength.log10s, matrix.volumes, settings),
         tail,
         people=calibration.n_account_windows,
         alpha=alpha,
-        settings=settings,
     )
     columns = {
         "group_id": matrix.group_ids,

@@ -12,8 +12,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Settings of the scoring room.
 
     `min_strong_signals` is how many signals with p <= `strong_p` an accused group needs: a single odd signal,
-    however extreme, never accuses.
+    however extreme, never accuses. `min_volume` is the exchanges per account below which members cannot be compared:
+    such a group is at most reviewed.
     """
 
     min_strong_signals: int = 3
     strong_p: float = 0.05
+    min_volume: float = 2.0

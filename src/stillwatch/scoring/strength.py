@@ -7,14 +7,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch.scoring.calibration import ALL_FAMILIES, Calibration, Curve, Ranks
+from stillwatch.scoring.calibration import ALL_BANDS, ALL_FAMILIES, Calibration, Curve, Ranks
 from stillwatch.scoring.matrix import GroupMatrix
-from stillwatch.stats.conformal import FloatArray
+from stillwatch.stats.conformal import FloatArray, IntArray
 
 CONTEXT_SIGNALS: Final = frozenset({"coverage_entropy", "hour_concentration", "target_share", "youth"})
 """Signals of what a group is about. The others test whether its members are copies of each other, which is the case."""
 CONTEXT_WEIGHT: Final = 0.5
 """Context supports a case and must not make it: docs/calibration.md has the weights that were compared."""
+VOLUME_BANDS: Final = (4.0, 32.0)
+"""Exchanges per account at which ranks change. Where members used a token once or twice the comparisons between them
+have heavy tails that no centre and spread takes away, and such groups must not set the ranks of busy ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def total(log10s: FloatArray, weights: FloatArray, log10_tests: FloatArray) -> F
 def strength_of(matrix: GroupMatrix, calibration: Calibration) -> Strength:
     """The strength of every signal of every group; `matrix` has the calibration's signals in its order."""
     residuals = standardise(matrix, calibration.curves)
-    found = p_values(residuals, calibration.ranks, matrix.signals)
+    found = p_values(residuals, matrix.volumes, calibration.ranks, matrix.signals)
     return Strength(residuals, found, np.log10(matrix.n_tests), np.array(calibration.weights))
 
 
@@ -75,12 +78,21 @@ def standardise(matrix: GroupMatrix, curves: Sequence[Curve]) -> FloatArray:
     return residuals
 
 
-def p_values(residuals: FloatArray, ranks: Sequence[Ranks], signals: Sequence[str]) -> FloatArray:
-    """Conformal p-value of each standardised value among all honest groups, (n_groups, n_signals)."""
-    known = {rank.signal: rank.rank_reference() for rank in ranks}
+def volume_bands(volumes: FloatArray) -> IntArray:
+    """Volume band of each group by exchanges per account: 0 below 4, 1 below 32, 2 from there on."""
+    return np.searchsorted(VOLUME_BANDS, volumes, side="right").astype(np.int64)
+
+
+def p_values(residuals: FloatArray, volumes: FloatArray, ranks: Sequence[Ranks], signals: Sequence[str]) -> FloatArray:
+    """Conformal p-value of each standardised value among honest groups of its volume band, (n_groups, n_signals)."""
+    known = {(rank.signal, rank.band): rank.rank_reference() for rank in ranks}
+    bands = volume_bands(volumes)
     found = np.ones(residuals.shape)
     for column, signal in enumerate(signals):
-        found[:, column] = known[signal].p_values(residuals[:, column])
+        for band in np.unique(bands).tolist():
+            rows = bands == band
+            reference = known.get((signal, band)) or known[signal, ALL_BANDS]
+            found[rows, column] = reference.p_values(residuals[rows, column])
     return found
 
 

@@ -29,14 +29,14 @@ class HonestTail:
     scores: FloatArray
     people: FloatArray
     windows: IntArray
-    n_strong: IntArray
+    is_accusable: NDArray[np.bool_]
 
     def take(self, rows: NDArray[np.bool_]) -> "HonestTail":
         """The groups where `rows` is true."""
-        return HonestTail(self.scores[rows], self.people[rows], self.windows[rows], self.n_strong[rows])
+        return HonestTail(self.scores[rows], self.people[rows], self.windows[rows], self.is_accusable[rows])
 
 
-def honest_tail(calibration: Calibration, is_measured: NDArray[np.bool_], *, strong_p: float) -> HonestTail:
+def honest_tail(calibration: Calibration, is_measured: NDArray[np.bool_], *, settings: Settings) -> HonestTail:
     """The calibration's tail rescored with the signals that the run measured.
 
     A deployment without account records has no youth signal; honest groups are then judged without it as well, so that
@@ -51,13 +51,14 @@ def honest_tail(calibration: Calibration, is_measured: NDArray[np.bool_], *, str
         scores[order],
         np.array([group.n_accounts * group.weight for group in calibration.tail])[order],
         np.array([group.window_no for group in calibration.tail], dtype=np.int64)[order],
-        count_strong(log10s, strong_p)[order],
+        accusable(log10s, np.array([group.volume for group in calibration.tail]), settings)[order],
     )
 
 
-def count_strong(log10s: FloatArray, strong_p: float) -> IntArray:
-    """How many signals of each group have p <= `strong_p`."""
-    return np.asarray((log10s >= -np.log10(strong_p)).sum(axis=1), dtype=np.int64)
+def accusable(log10s: FloatArray, volumes: FloatArray, settings: Settings) -> NDArray[np.bool_]:
+    """Which groups have enough strong signals, and enough exchanges per account, to be accused at any score."""
+    n_strong = (log10s >= -np.log10(settings.strong_p)).sum(axis=1)
+    return np.asarray((n_strong >= settings.min_strong_signals) & (volumes >= settings.min_volume), dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
     """The smallest t such that honest groups above t hold at most `budget` people.
 
     `budget` is alpha x the calibration's account-windows. People of overlapping groups count once for each group, which
-    errs to the strict side. It is resolved when the budget could hold one honest group of the mean size of those that
+    errs to the strict side. It is resolved when the budget could hold one honest group of the median size of those that
     ten times the budget reaches: people are accused in blocks, and below one block the threshold is merely the highest
     score that was ever seen, which says nothing about the rate above it.
     """
@@ -82,21 +83,20 @@ def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
     over = np.flatnonzero(spent > budget)
     score = tail.scores[int(over[0])] if over.size else tail.scores[-1]
     n_near = int(np.searchsorted(spent, REVIEW_FACTOR * budget, side="right")) + 1
-    return Threshold(float(score), is_resolved=budget >= float(tail.people[:n_near].mean()))
+    return Threshold(float(score), is_resolved=budget >= float(np.median(tail.people[:n_near])))
 
 
 def tiers(
-    scores: FloatArray, n_strong: IntArray, tail: HonestTail, *, people: int, alpha: float, settings: Settings
+    scores: FloatArray, is_accusable: NDArray[np.bool_], tail: HonestTail, *, people: int, alpha: float
 ) -> pa.Array:
     """The verdict on each group: accuse, review or none.
 
-    (1) Above the threshold at ten times alpha: review. (2) Above the threshold at alpha, with enough strong signals,
-    and with a calibration that resolves alpha: accuse. Honest groups without enough strong signals can never be
-    accused, so they do not hold the accuse threshold up.
+    (1) Above the threshold at ten times alpha: review. (2) Above the threshold at alpha, accusable at all, and by a
+    calibration that resolves alpha: accuse. Honest groups that are not accusable do not hold the accuse threshold up.
     """
     review = threshold_in_people(tail, budget=REVIEW_FACTOR * alpha * people)  # (1)
-    accuse = threshold_in_people(tail.take(tail.n_strong >= settings.min_strong_signals), budget=alpha * people)  # (2)
-    is_accused = (scores > accuse.score) & (n_strong >= settings.min_strong_signals)
+    accuse = threshold_in_people(tail.take(tail.is_accusable), budget=alpha * people)  # (2)
+    is_accused = (scores > accuse.score) & is_accusable
     is_reviewed = (scores > review.score) | is_accused
     top = Tier.ACCUSE if accuse.is_resolved else Tier.REVIEW
     names = np.where(is_accused, top.value, np.where(is_reviewed, Tier.REVIEW.value, Tier.NONE.value))

@@ -19,7 +19,7 @@ from stillwatch.simulate.traffic import N_REGIONS, REGION_SHARES
 from stillwatch.simulate.world import Hours, Lookalike, Network, World
 
 _PART = 301  # of the seed path
-_TOPICS_OF_EVERYTHING = 256
+_CLOCKS = {Hours.MEMBER: REGION_HOURS, Hours.ALWAYS: ALWAYS_HOURS, Hours.SCHEDULED: SCHEDULED_HOURS}
 
 
 def add_lookalikes(builder: PopulationBuilder, world: World, *, seed: int, ordinary: Ints) -> None:
@@ -117,15 +117,8 @@ def _add_streams(
     days = np.maximum(end - onset, 1.0)
     total = kind.exchanges * np.exp(kind.volume_sigma * rng.standard_normal(n))
     n_templates = int(rng.integers(kind.templates[0], kind.templates[1] + 1))
-    n_topics = min(kind.n_topics, _TOPICS_OF_EVERYTHING)
-    topics = draw_topics(rng, (n_topics,), targets=kind.targets)
-    hours = {
-        Hours.MEMBER: REGION_HOURS,
-        Hours.GROUP: FIRST_FIXED_REGION + region,
-        Hours.ALWAYS: ALWAYS_HOURS,
-        Hours.SCHEDULED: SCHEDULED_HOURS,
-    }[kind.hours]
-    base = mix(account, rng.integers(1, 1 << 62)).astype(np.int64)
+    hours = FIRST_FIXED_REGION + region if kind.hours is Hours.GROUP else _CLOCKS[kind.hours]
+    key = int(rng.integers(1, 1 << 62))
     builder.add_streams(
         account,
         group=builder.group(label),
@@ -135,9 +128,8 @@ def _add_streams(
         rate=np.maximum(total / np.maximum(days * kind.p_active, 1.0), 0.2),
         burst=kind.burst,
         hours=hours,
-        topic_start=builder.topics(topics),
-        topic_len=n_topics,
-        skew=1.0,
+        topic_start=builder.topics(draw_topics(rng, (kind.n_topics,), targets=kind.targets)),
+        topic_len=kind.n_topics,
         p_template=kind.p_template if n_templates else 0.0,
         template_base=builder.new_ids(n_templates + 1),
         n_templates=n_templates,
@@ -146,7 +138,7 @@ def _add_streams(
         system=builder.new_ids() if kind.has_system else 0,
         tools=builder.new_ids() if kind.has_tools else 0,
         pool=kind.pool,
-        item_base=int(rng.integers(1, 1 << 62)) if kind.pool else base,
+        item_base=key if kind.pool else mix(account, key).astype(np.int64),
         loop=kind.loop,
         session=1.0 + 6.0 * rng.random(),
     )

@@ -30,13 +30,15 @@ COUNT_LIMIT = 255
 
 
 @compiled
-def keep_shingles(words: Hashes, n_words: Int, threshold: np.uint64, kept: Hashes, at: Int) -> Int:
-    """Write the shingles of a prompt from `kept[at]` on, ascending and distinct; where they end."""
+def keep_shingles(words: Hashes, n_words: Int, threshold: np.uint64, kept: Hashes, at: Int) -> tuple[Int, np.uint64]:
+    """Where the shingles of a prompt end, written from `kept[at]` on, ascending and distinct; and the prompt's hash."""
     size = min(N_GRAM, n_words)
     gram, least, end = U(0), ~U(0), at
     for k in range(size - 1):
         gram = gram * GRAM + words[k]
+    whole = gram
     for k in range(size - 1, n_words):
+        whole = whole * GRAM + words[k]
         gram = gram * GRAM + words[k]
         value = mix(gram)
         least = min(least, value)
@@ -45,9 +47,10 @@ def keep_shingles(words: Hashes, n_words: Int, threshold: np.uint64, kept: Hashe
         gram -= words[k - size + 1] * GRAM_4  # with fewer than five words this is the last round anyway
     if end == at:
         kept[at] = least
-        return at + 1
+    if end <= at + 1:
+        return at + 1, mix(whole)
     sort(kept, at, end)
-    return drop_repeats(kept, at, end)
+    return drop_repeats(kept, at, end), mix(whole)
 
 
 @compiled
@@ -106,15 +109,6 @@ def skeleton_of(words: Hashes, kinds: Bytes, n_words: Int) -> np.uint64:
             while k < n_words and kinds[k] & KIND_MASK != PLAIN:
                 k += 1
         n_tokens += 1
-    return mix(value)
-
-
-@compiled
-def prompt_of(words: Hashes, n_words: Int) -> np.uint64:
-    """Hash of all words in order."""
-    value = U(0)
-    for k in range(n_words):
-        value = value * GRAM + words[k]
     return mix(value)
 
 
@@ -238,9 +232,9 @@ def sketch_rows(
         n_words = ends[row] - start
         if n_words:
             own, own_kinds = words[start : ends[row]], kinds[start : ends[row]]
-            at = keep_shingles(own, n_words, threshold_of(n_characters[row]), kept, at)
+            threshold = threshold_of(n_characters[row])
+            at, hashes[row, 1] = keep_shingles(own, n_words, threshold, kept, at)
             hashes[row, 0] = skeleton_of(own, own_kinds, n_words)
-            hashes[row, 1] = prompt_of(own, n_words)
             cells[row] = project(own, own_kinds, n_words, weights, sums)
             count_cues(own, own_kinds, n_words, filter_bits, keys, values, cues[row])
         start = ends[row]
