@@ -38,6 +38,7 @@ def judged():
         "group_id": ["g1", "g2", "g3", "g4"],
         "honest_class": ["class", "class", "ordinary", "fleet"],
         "campaign": [None, None, "base50", None],
+        "campaign_share": [0.0, 0.0, 1.0, 0.0],
         "managed_share": [0.0, 0.0, 0.0, 1.0],
     }
     findings = [

@@ -14,12 +14,12 @@ def planted(values, *, n_tests=1, sizes=None):
     return group_matrix(groups, signals_table(ids, np.array(values, dtype=float)), calibration().signals)
 
 
-def test_context_counts_half_in_the_sum_of_the_signals_own_evidence():
+def test_context_counts_a_quarter_in_the_sum_of_the_signals_own_evidence():
     fitted = calibration()
     strength = strength_of(planted([[3.0, 4.0, 5.0, 2.0]]), fitted)
     context = fitted.signals.index("youth")
     log10s = -np.log10(strength.p_values[0])
-    assert strength.scores[0] == pytest.approx(log10s.sum() - 0.5 * log10s[context])
+    assert strength.scores[0] == pytest.approx(log10s.sum() - 0.75 * log10s[context])
 
 
 def test_a_missing_signal_adds_nothing():

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from stillwatch import scoring
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
-from stillwatch.evaluate.labels import ORDINARY
+from stillwatch.evaluate.calibrate import MANAGED_SHARE
+from stillwatch.evaluate.labels import MAJORITY, ORDINARY
 from stillwatch.evaluate.worlds import Judged, build_scene, judge
 from stillwatch.model.tier import Tier
 from stillwatch.pipeline import Progress, silent
@@ -146,7 +147,7 @@ def campaign_row(judged: Judged, name: str, seed: int) -> CampaignRow:
 def class_rows(judged: Judged, seed: int) -> list[ClassRow]:
     """How each honest class fared, in groups and in people."""
     groups = judged.scores.select(["group_id", "tier"]).join(judged.labels, "group_id", join_type="inner")
-    is_honest = pc.and_(pc.is_null(groups["campaign"]), pc.less(groups["managed_share"], 0.9))
+    is_honest = pc.and_(pc.less(groups["campaign_share"], MAJORITY), pc.less(groups["managed_share"], MANAGED_SHARE))
     groups = groups.filter(is_honest)
     people = _honest_people(judged)
     names = sorted({*groups["honest_class"].to_pylist(), *people["honest_class"].to_pylist()})

@@ -13,7 +13,7 @@ from stillwatch.stats.conformal import FloatArray, IntArray
 
 CONTEXT_SIGNALS: Final = frozenset({"coverage_entropy", "hour_concentration", "target_share", "youth"})
 """Signals of what a group is about. The others test whether its members are copies of each other, which is the case."""
-CONTEXT_WEIGHT: Final = 0.5
+CONTEXT_WEIGHT: Final = 0.25
 """Context supports a case and must not make it: docs/calibration.md has the weights that were compared."""
 VOLUME_BANDS: Final = (4.0, 32.0)
 """Exchanges per account at which ranks change. Where members used a token once or twice the comparisons between them

@@ -14,7 +14,7 @@ from stillwatch.simulate.topics import TOPIC_CAPABILITY
 from stillwatch.simulate.traffic import Exchanges
 
 N_MICRO_BITS = 12
-# Share of signs that a prompt has unlike its kind's centre. Pairs of prompts of one topic differ in 36 % of their signs;
+# Share of signs where a prompt differs from its kind's centre. Two prompts of one topic differ in 36 % of signs,
 # pairs of one template in none where the item is quoted (sketches leave quoted spans out) and in 33 % where it is not.
 # Prompts in other languages say nothing of their topic: every one has its own centre.
 _ORGANIC_FLIPS = 0.22
