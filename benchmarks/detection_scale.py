@@ -69,7 +69,8 @@ def measure_scale(
     steps = {}
     for name, verb in verbs.items():
         steps[name] = measure(name, [*base, *verb], environ, folder)
-        print(f"{name}: {steps[name].wall:.1f} s, {steps[name].peak_mb:,.0f} MB", file=sys.stderr, flush=True)
+        done = steps[name]
+        print(f"{name}: {done.wall:.1f} s, CPU {done.cpu:.1f} s, {done.peak_mb:,.0f} MB", file=sys.stderr, flush=True)
     campaigns = json.loads(steps["detect"].printed)
     counts = {
         "exchanges": sum(batch["rows_out"] for batch in json.loads(steps["ingest"].printed)),

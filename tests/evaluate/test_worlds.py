@@ -15,7 +15,7 @@ from stillwatch.simulate.lookalikes import LOOKALIKES
 WORLD = World(
     honest=HonestMix(n_accounts=1_500, n_frameworks=12, lookalikes=LOOKALIKES),
     campaigns=(Campaign(name="base50", n_accounts=50),),
-    n_days=7,
+    n_days=30,
 )
 
 
@@ -35,7 +35,7 @@ def test_a_scene_knows_what_its_accounts_are(scene):
     assert scene.truth.campaigns.num_rows == 50
     assert "viral_prompt" in scene.truth.memberships["honest_class"].to_pylist()
     assert scene.truth.managed.num_rows > 0
-    assert scene.window.n_days == 7
+    assert scene.window.n_days == 30
 
 
 def test_the_planted_campaign_is_flagged(scene, engine):

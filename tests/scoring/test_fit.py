@@ -67,3 +67,20 @@ def test_no_groups_are_refused():
     empty = HonestGroups(groups_table([], [], [], []), signals_table([], np.zeros((0, 4))))
     with pytest.raises(CalibrationError, match="got none"):
         fit(empty, honest_groups(1), FitOptions(kind="fitted", origin="", n_account_windows=1000))
+
+
+def test_two_groups_of_the_same_crowd_are_one_in_the_tail():
+    options = FitOptions(kind="fitted", origin="", n_account_windows=1000)
+    plain = honest_groups(2, n=50)
+    twins = HonestGroups(
+        pa.concat_tables([plain.groups, _renamed(plain.groups)]),
+        pa.concat_tables([plain.signals, _renamed(plain.signals)]),
+    )
+    once, twice = (fit(honest_groups(1), groups, options) for groups in (plain, twins))
+    assert twice.n_groups == 2 * once.n_groups
+    assert twice.tail == once.tail
+
+
+def _renamed(rows):
+    ids = [f"twin-{name}" for name in rows["group_id"].to_pylist()]
+    return rows.set_column(rows.schema.get_field_index("group_id"), "group_id", pa.array(ids))

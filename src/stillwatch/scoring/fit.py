@@ -189,10 +189,14 @@ def centroid_of(residuals: FloatArray) -> tuple[float | None, ...]:
 
 
 def tail_groups(strength: Strength, matrix: GroupMatrix, labels: IntArray, windows: IntArray) -> tuple[TailGroup, ...]:
-    """The highest-scoring groups, by falling score."""
-    top = np.argsort(-strength.scores, kind="stable")[:N_TAIL]
+    """The highest-scoring groups, by falling score.
+
+    A system prompt and its tools, sent by the same accounts in the same exchanges, are two groups and one crowd: of
+    groups of one window with equal size and equal strength in every signal only the first is kept.
+    """
+    top = np.argsort(-strength.scores, kind="stable")[: 2 * N_TAIL]
     log10s = np.round(strength.log10s, 2)
-    return tuple(
+    found = [
         TailGroup(
             window_no=int(windows[row]),
             class_no=int(labels[row]),
@@ -204,7 +208,11 @@ def tail_groups(strength: Strength, matrix: GroupMatrix, labels: IntArray, windo
             strengths=tuple(log10s[row].tolist()),
         )
         for row in top
-    )
+    ]
+    first: dict[tuple[object, ...], TailGroup] = {}
+    for group in found:
+        first.setdefault((group.window_no, group.n_accounts, group.strengths), group)
+    return tuple(first.values())[:N_TAIL]
 
 
 def size_bands(sizes: IntArray) -> IntArray:

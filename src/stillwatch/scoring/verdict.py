@@ -72,10 +72,10 @@ class Threshold:
 def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
     """The smallest t such that honest groups above t hold at most `budget` people.
 
-    `budget` is alpha x the calibration's account-windows. People of overlapping groups count once for each group, which
-    errs to the strict side. It is resolved when the budget could hold one honest group of the median size of those that
-    ten times the budget reaches: people are accused in blocks, and below one block the threshold is merely the highest
-    score that was ever seen, which says nothing about the rate above it.
+    `budget` is alpha x the calibration's account-windows. People of groups that overlap in part count once for each
+    group, which errs to the strict side. It is resolved when the budget could hold one honest group of the median size
+    of those that ten times the budget reaches: people are accused in blocks, and below one block the threshold is
+    merely the highest score that was ever seen, which says nothing about the rate above it.
     """
     spent = np.cumsum(tail.people)
     if spent.size == 0:
