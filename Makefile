@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 
-demo: $(STAMP)  ## a simulated week: ingest, detect, table, report
+demo: $(STAMP)  ## two simulated weeks: ingest, detect, table, report
 	$(BIN)/stillwatch demo
 
 test: $(STAMP)  ## the default test run

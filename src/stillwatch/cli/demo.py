@@ -9,14 +9,18 @@ from stillwatch.cli.findings import CAMPAIGN_COLUMNS
 from stillwatch.cli.output import show_table, talk
 from stillwatch.cli.progress import bar
 from stillwatch.cli.report import write_report
+from stillwatch.cli.words import sentences
 from stillwatch.errors import UsageError
+
+WHY = 1
+"""Campaigns that the demonstration explains in full; the report explains all."""
 
 MARK = ".stillwatch-demo"
 """A folder with this file was made by `demo` and may be made anew."""
 
 
 def demo(folder: Path = Path("stillwatch-demo"), *, seed: int = 1) -> None:
-    """Simulate a week of a provider, ingest it, find the campaigns, and write a report. No network, about a minute.
+    """Simulate two weeks of a provider, ingest it, find the campaigns, and write a report. No network, about a minute.
 
     Everything is simulated and lies in one folder, which the next `demo` replaces.
 
@@ -32,6 +36,11 @@ def demo(folder: Path = Path("stillwatch-demo"), *, seed: int = 1) -> None:
         report = folder / "report.html"
         write_report(watch, report)
         show_table(watch.campaigns().table.to_pylist(), CAMPAIGN_COLUMNS, title="campaigns found")
+        for campaign in watch.campaigns().table.to_pylist()[:WHY]:
+            talk("")
+            talk(f"why {campaign['campaign_id']}:")
+            for sentence in sentences(campaign):
+                talk(f"  {sentence}")
         show_table(shown.found.to_pylist(), shown.found.column_names, title="planted campaigns, in accounts")
         show_table(shown.honest.to_pylist(), shown.honest.column_names, title="honest accounts by class, in people")
     talk(f"report: {report}; everything is simulated; {time.monotonic() - started:.0f} s")

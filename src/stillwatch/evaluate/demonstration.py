@@ -1,4 +1,4 @@
-"""One simulated week from telemetry to findings, held against the planted truth."""
+"""Two simulated weeks from telemetry to findings, held against the planted truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def demonstrate(
     progress: pipeline.Progress = pipeline.silent,
 ) -> Demonstration:
     """Simulate, ingest, detect and compare, all below `folder`; the caller closes `watch`."""
-    step("simulating a week of a provider, with two campaigns among honest look-alikes")
+    step("simulating two weeks of a provider, with two campaigns among honest look-alikes")
     world = simulate.simulate("demo", seed=seed, out_dir=folder / "world")
     workspace = Workspace.init(folder / "workspace", environ={"STILLWATCH_KEYS": str(folder / "keys.json")})
     watch = Stillwatch(workspace, config, clock=lambda: DEMO_CLOCK)

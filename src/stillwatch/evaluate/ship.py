@@ -27,7 +27,7 @@ from stillwatch.evaluate.calibrate import (
 from stillwatch.scoring import HonestGroups
 
 SHIPPED_PLAN: Final = Plan(
-    reference_seeds=tuple(range(1, 6)), threshold_seeds=tuple(range(101, 113)), n_accounts=50_000
+    reference_seeds=tuple(range(1, 6)), threshold_seeds=tuple(range(101, 149)), n_accounts=50_000
 )
 """Seeds below 1,000 belong to the shipped calibration, those from 9,000 on to evaluation suites."""
 

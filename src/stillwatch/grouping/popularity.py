@@ -36,7 +36,7 @@ def with_strata(slices: "ir.Table", run: Run, settings: Settings) -> "ir.Table":
     """`slices` with the columns `cohort` (int, -1 is before the window) and `stratum` (text a person can read)."""
     start = int(run.window.start.timestamp())
     seconds = int(run.window.end.timestamp()) - start
-    since = slices.onset.epoch_seconds() - start
+    since = slices.onset.truncate("s").epoch_seconds() - start
     part = (since * settings.n_cohorts).floordiv(seconds).clip(0, settings.n_cohorts - 1)
     cohort = (since < 0).ifelse(BEFORE, part).cast("int32")
     onset = (since < 0).ifelse("before", (cohort + 1).cast("string") + f"/{settings.n_cohorts}")

@@ -32,7 +32,9 @@ def all_slices(
     known = own.union(linked).inner_join(codes, "account")
     born = created_at(accounts, run)
     known = known.left_join(born, "account_id").drop("account_id_right")
-    age = (known.onset.epoch_seconds() - known.created_at.epoch_seconds()).cast("float64") / _SECONDS_PER_DAY
+    age = (known.onset.truncate("s").epoch_seconds() - known.created_at.truncate("s").epoch_seconds()).cast(
+        "float64"
+    ) / _SECONDS_PER_DAY
     stratified = with_strata(known, run, settings)
     can_be_popular = stratified.df >= settings.popular_accounts
     ranked = stratified.mutate(

@@ -65,13 +65,13 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("quiet", "Honest accounts and look-alikes only", "nothing to find", World(honest=_HONEST)),
         Scenario(
             "demo",
-            "One week: a plain campaign of 120 accounts and an evasive one of 60 among look-alikes",
+            "Two weeks: a plain campaign of 120 accounts and an evasive one of 60 among look-alikes",
             "easy, hard",
             World(
                 honest=msgspec.structs.replace(_HONEST, n_accounts=4_000, n_frameworks=40),
                 campaigns=(Campaign(name="demo-plain", n_accounts=120), _HIDING_DEMO),
-                n_days=7,
-                release_day=4,
+                n_days=14,
+                release_day=8,
             ),
         ),
         Scenario(

@@ -1,16 +1,16 @@
-"""The order of the stages: the only file that knows two of them."""
+"""One detection run: from daily aggregates to campaigns, and the calibration that it uses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch import campaigns, features, grouping, ingest, scoring, signals
+from stillwatch import campaigns, grouping, scoring, signals
 from stillwatch.config import Config
 from stillwatch.engines import Engine
 from stillwatch.errors import UsageError
@@ -24,38 +24,19 @@ from stillwatch.model.tables import (
     CAMPAIGNS,
     DETECTION_RUNS,
     EXCHANGE_RECORDS,
-    EXCHANGES,
     GROUP_MEMBERS,
     GROUP_SCORES,
     GROUP_SIGNALS,
     GROUPS,
     JUDGEMENTS,
-    PROMPT_SKETCHES,
     TOKEN_USES,
 )
 from stillwatch.model.window import Window
+from stillwatch.pipeline.daily import Progress, make_features, midnight, refresh_features, silent
 from stillwatch.store.lake import Lake, Snapshot
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-
-FEATURE_ROWS = 400_000
-"""Exchange records that one features step holds at a time; about 0.5 GB of tokens."""
-
-MIDNIGHT_SLACK = timedelta(hours=1)
-"""Records of one call may lie on both sides of midnight by their reporters' clocks; this far we look for the other."""
-
-
-class Progress(Protocol):
-    """Called as work goes on: what is done, how far, of how much."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Report that `done` of `total` units of `step` are finished."""
-        ...
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """Progress that tells nobody."""
 
 
 def detection_stages(engine: Engine, config: Config) -> tuple[Stage, ...]:
@@ -94,89 +75,6 @@ def run_stages(
     return tables
 
 
-# -- daily features ---------------------------------------------------------------------------------------------------
-
-
-def stale_days(snapshot: Snapshot, days: list[date]) -> list[date]:
-    """Those of `days` whose records changed after their aggregates were made, or that have none yet."""
-    return [day for day in days if _source_generation(snapshot, day) > snapshot.generation(TOKEN_USES, str(day))]
-
-
-def _source_generation(snapshot: Snapshot, day: date) -> int:
-    near = [str(day + timedelta(days=offset)) for offset in (-1, 0, 1)]
-    return max(snapshot.generation(table, name) for table in (EXCHANGE_RECORDS, PROMPT_SKETCHES) for name in near)
-
-
-def refresh_features(
-    lake: Lake, *, engine: Engine, config: Config, until: datetime | None = None, progress: Progress = silent
-) -> int:
-    """Bring the stored daily aggregates up to date; returns how many days were made anew.
-
-    Only whole days that end by `until` (None: all). Days are committed as they are done: a run that is cut off goes on
-    where it stopped.
-    """
-    snapshot = lake.snapshot()
-    days = [date.fromisoformat(name) for name in snapshot.partitions(EXCHANGE_RECORDS)]
-    whole = [day for day in days if until is None or _midnight(day + timedelta(days=1)) <= until]
-    todo = stale_days(snapshot, whole)
-    for done, chunk in _chunks(snapshot, todo):
-        progress("features", done, len(todo))
-        window = Window(_midnight(chunk[0]), _midnight(chunk[-1] + timedelta(days=1)))
-        run = Run(run_id="features", window=window)
-        with engine.scope():
-            made = _features(snapshot, run, None, chunk, engine, config)
-            rows = {table: engine.to_arrow(made[table.name]) for table in (TOKEN_USES, ACCOUNT_DAYS)}
-        with lake.write() as writer:
-            for table, content in rows.items():
-                for day in chunk:
-                    writer.replace(table, str(day), content.filter(pc.equal(content["day"], pa.scalar(day))))
-            writer.commit()
-    progress("features", len(todo), len(todo))
-    return len(todo)
-
-
-def _chunks(snapshot: Snapshot, days: list[date]) -> Iterator[tuple[int, list[date]]]:
-    """Runs of consecutive days of about FEATURE_ROWS records, with the number of days before each."""
-    chunk: list[date] = []
-    n_rows = 0
-    for index, day in enumerate(days):
-        n_day = snapshot.n_rows(EXCHANGE_RECORDS, [str(day)])
-        if chunk and (n_rows + n_day > FEATURE_ROWS or day - chunk[-1] > timedelta(days=1)):
-            yield index - len(chunk), chunk
-            chunk, n_rows = [], 0
-        chunk.append(day)
-        n_rows += n_day
-    if chunk:
-        yield len(days) - len(chunk), chunk
-
-
-def _features(
-    snapshot: Snapshot, run: Run, known_at: datetime | None, days: list[date], engine: Engine, config: Config
-) -> Tables:
-    near = sorted({str(day + timedelta(days=offset)) for day in days for offset in (-1, 0, 1)})
-    records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, near))
-    sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, near))
-    records = records.filter(
-        (records.start_time >= run.window.start - MIDNIGHT_SLACK)
-        & (records.start_time < run.window.end + MIDNIGHT_SLACK)
-    )
-    if known_at is not None:
-        records = records.filter(records.ingested_at < known_at)
-        sketches = sketches.filter(sketches.ingested_at < known_at)
-    inputs = {
-        EXCHANGES.name: ingest.exchanges(records, sketches),
-        PROMPT_SKETCHES.name: ingest.folded_sketches(sketches),
-    }
-    return features.run(inputs, run, engine=engine, settings=config.features)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)
-
-
-# -- one detection run ------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a run is asked. `as_of` None is the end of the stored traffic, `known_at` None all that is stored."""
@@ -193,9 +91,9 @@ class Question:
         days = sorted({*snapshot.partitions(EXCHANGE_RECORDS), *snapshot.partitions(TOKEN_USES)})
         if not days:
             raise UsageError("nothing was ingested yet: run `stillwatch ingest PATH --source NAME` first")
-        end = self.as_of or _midnight(date.fromisoformat(days[-1]) + timedelta(days=1))
+        end = self.as_of or midnight(date.fromisoformat(days[-1]) + timedelta(days=1))
         last = (end - timedelta(microseconds=1)).date()
-        start = _midnight(last - timedelta(days=config.detect.window_days - 1))
+        start = midnight(last - timedelta(days=config.detect.window_days - 1))
         if not any(str(start.date()) <= day <= str(last) for day in days):
             raise UsageError(
                 f"no traffic between {start:%Y-%m-%d} and {end:%Y-%m-%d %H:%M}: stored are {days[0]} to {days[-1]}"
@@ -223,7 +121,7 @@ def window_tables(snapshot: Snapshot, run: Run, *, engine: Engine, config: Confi
     whole = [str(day) for day in wanted if day not in partial_days]
     tables = {table.name: engine.read(table, snapshot.files(table, whole)) for table in (TOKEN_USES, ACCOUNT_DAYS)}
     if partial_days:
-        made = _features(snapshot, run, run.known_at, partial_days, engine, config)
+        made = make_features(snapshot, run, run.known_at, partial_days, engine, config)
         for name, stored in tables.items():
             fresh = made[name].filter(made[name].day.isin(partial_days))
             tables[name] = engine.materialize(stored.union(fresh)) if whole else fresh
@@ -233,7 +131,7 @@ def window_tables(snapshot: Snapshot, run: Run, *, engine: Engine, config: Confi
 def _is_partial(snapshot: Snapshot, day: date, run: Run) -> bool:
     if not snapshot.files(EXCHANGE_RECORDS, [str(day)]):
         return False
-    cut = _midnight(day + timedelta(days=1)) > run.window.end
+    cut = midnight(day + timedelta(days=1)) > run.window.end
     late = run.known_at is not None and any(
         segment.max_ingested_at is None or segment.max_ingested_at >= run.known_at
         for offset in (-1, 0, 1)

@@ -1,0 +1,31 @@
+"""The order of the stages: the only room that knows two of them."""
+
+from stillwatch.pipeline.daily import FEATURE_ROWS, Progress, refresh_features, silent, stale_days
+from stillwatch.pipeline.detection import (
+    Outcome,
+    Question,
+    calibrate,
+    detect,
+    detection_stages,
+    earlier_runs,
+    run_inputs,
+    run_stages,
+    window_tables,
+)
+
+__all__ = [
+    "FEATURE_ROWS",
+    "Outcome",
+    "Progress",
+    "Question",
+    "calibrate",
+    "detect",
+    "detection_stages",
+    "earlier_runs",
+    "refresh_features",
+    "run_inputs",
+    "run_stages",
+    "silent",
+    "stale_days",
+    "window_tables",
+]

@@ -1,0 +1,111 @@
+"""Daily aggregates: made once a day of traffic, kept in the lake, made anew when the day's records change."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch import features, ingest
+from stillwatch.config import Config
+from stillwatch.engines import Engine
+from stillwatch.model.stage import Run, Tables
+from stillwatch.model.tables import ACCOUNT_DAYS, EXCHANGE_RECORDS, EXCHANGES, PROMPT_SKETCHES, TOKEN_USES
+from stillwatch.model.window import Window
+from stillwatch.store.lake import Lake, Snapshot
+
+FEATURE_ROWS = 400_000
+"""Exchange records that one features step holds at a time; about 0.5 GB of tokens."""
+
+MIDNIGHT_SLACK = timedelta(hours=1)
+"""Records of one call may lie on both sides of midnight by their reporters' clocks; this far we look for the other."""
+
+
+class Progress(Protocol):
+    """Called as work goes on: what is done, how far, of how much."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Report that `done` of `total` units of `step` are finished."""
+        ...
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Progress that tells nobody."""
+
+
+def stale_days(snapshot: Snapshot, days: list[date]) -> list[date]:
+    """Those of `days` whose records changed after their aggregates were made, or that have none yet."""
+    return [day for day in days if _source_generation(snapshot, day) > snapshot.generation(TOKEN_USES, str(day))]
+
+
+def _source_generation(snapshot: Snapshot, day: date) -> int:
+    near = [str(day + timedelta(days=offset)) for offset in (-1, 0, 1)]
+    return max(snapshot.generation(table, name) for table in (EXCHANGE_RECORDS, PROMPT_SKETCHES) for name in near)
+
+
+def refresh_features(
+    lake: Lake, *, engine: Engine, config: Config, until: datetime | None = None, progress: Progress = silent
+) -> int:
+    """Bring the stored daily aggregates up to date; returns how many days were made anew.
+
+    Only whole days that end by `until` (None: all). Days are committed as they are done: a run that is cut off goes on
+    where it stopped.
+    """
+    snapshot = lake.snapshot()
+    days = [date.fromisoformat(name) for name in snapshot.partitions(EXCHANGE_RECORDS)]
+    whole = [day for day in days if until is None or midnight(day + timedelta(days=1)) <= until]
+    todo = stale_days(snapshot, whole)
+    for done, chunk in _chunks(snapshot, todo):
+        progress("features", done, len(todo))
+        window = Window(midnight(chunk[0]), midnight(chunk[-1] + timedelta(days=1)))
+        run = Run(run_id="features", window=window)
+        with engine.scope():
+            made = make_features(snapshot, run, None, chunk, engine, config)
+            rows = {table: engine.to_arrow(made[table.name]) for table in (TOKEN_USES, ACCOUNT_DAYS)}
+        with lake.write() as writer:
+            for table, content in rows.items():
+                for day in chunk:
+                    writer.replace(table, str(day), content.filter(pc.equal(content["day"], pa.scalar(day))))
+            writer.commit()
+    progress("features", len(todo), len(todo))
+    return len(todo)
+
+
+def _chunks(snapshot: Snapshot, days: list[date]) -> Iterator[tuple[int, list[date]]]:
+    """Runs of consecutive days of about FEATURE_ROWS records, with the number of days before each."""
+    chunk: list[date] = []
+    n_rows = 0
+    for index, day in enumerate(days):
+        n_day = snapshot.n_rows(EXCHANGE_RECORDS, [str(day)])
+        if chunk and (n_rows + n_day > FEATURE_ROWS or day - chunk[-1] > timedelta(days=1)):
+            yield index - len(chunk), chunk
+            chunk, n_rows = [], 0
+        chunk.append(day)
+        n_rows += n_day
+    if chunk:
+        yield len(days) - len(chunk), chunk
+
+
+def make_features(
+    snapshot: Snapshot, run: Run, known_at: datetime | None, days: list[date], engine: Engine, config: Config
+) -> Tables:
+    near = sorted({str(day + timedelta(days=offset)) for day in days for offset in (-1, 0, 1)})
+    records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, near))
+    sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, near))
+    records = records.filter(
+        (records.start_time >= run.window.start - MIDNIGHT_SLACK)
+        & (records.start_time < run.window.end + MIDNIGHT_SLACK)
+    )
+    if known_at is not None:
+        records = records.filter(records.ingested_at < known_at)
+        sketches = sketches.filter(sketches.ingested_at < known_at)
+    inputs = {
+        EXCHANGES.name: ingest.exchanges(records, sketches),
+        PROMPT_SKETCHES.name: ingest.folded_sketches(sketches),
+    }
+    return features.run(inputs, run, engine=engine, settings=config.features)
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
