@@ -19,7 +19,6 @@ CAMPAIGN_COLUMNS = (
     "score",
     "q_value",
     "nearest_lookalike",
-    "signals",
 )
 
 FormatFlag = Annotated[Format, Parameter(name=["--format"])]

@@ -32,9 +32,9 @@ def all_slices(
     known = own.union(linked).inner_join(codes, "account")
     born = created_at(accounts, run)
     known = known.left_join(born, "account_id").drop("account_id_right")
-    age = (known.onset.truncate("s").epoch_seconds() - known.created_at.truncate("s").epoch_seconds()).cast(
-        "float64"
-    ) / _SECONDS_PER_DAY
+    # NOTE: DuckDB's epoch_seconds keeps fractions and Spark's cuts them, so both get whole seconds.
+    onset, created = (moment.truncate("s").epoch_seconds() for moment in (known.onset, known.created_at))
+    age = (onset - created).cast("float64") / _SECONDS_PER_DAY
     stratified = with_strata(known, run, settings)
     can_be_popular = stratified.df >= settings.popular_accounts
     ranked = stratified.mutate(
