@@ -90,7 +90,7 @@ def _chunks(snapshot: Snapshot, days: list[date]) -> Iterator[tuple[int, list[da
 def make_features(
     snapshot: Snapshot, run: Run, known_at: datetime | None, days: list[date], engine: Engine, config: Config
 ) -> Tables:
-    """TOKEN_USES and ACCOUNT_DAYS of `days` inside the run's window, from records known before `known_at` (None: all)."""
+    """TOKEN_USES and ACCOUNT_DAYS of `days` in the run's window, from records known before `known_at` (None: all)."""
     near = sorted({str(day + timedelta(days=offset)) for day in days for offset in (-1, 0, 1)})
     records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, near))
     sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, near))
