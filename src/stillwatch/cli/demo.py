@@ -20,7 +20,7 @@ MARK = ".stillwatch-demo"
 
 
 def demo(folder: Path = Path("stillwatch-demo"), *, seed: int = 1) -> None:
-    """Simulate two weeks of a provider, ingest it, find the campaigns, and write a report. No network, about a minute.
+    """Simulate two weeks of a provider, ingest it, find the campaigns, and write a report. No network, under a minute.
 
     Everything is simulated and lies in one folder, which the next `demo` replaces.
 
