@@ -11,8 +11,9 @@ def test_names_in_a_chart_are_inert() -> None:
     assert "&lt;script" in chart
 
 
-def test_the_waterfall_ends_at_the_sum_of_its_steps() -> None:
-    chart = waterfall(["volume_dispersion", "youth"], [1e-3, 1e-2])
+def test_the_waterfall_shows_weighted_steps_and_ends_at_the_score() -> None:
+    chart = waterfall(["volume_dispersion", "youth"], [1e-3, 1e-2], [1.0, 0.25], 3.2)
     assert "+3.0" in chart
-    assert "+2.0" in chart
-    assert ">5.0<" in chart
+    assert "+0.5" in chart
+    assert "-0.3" in chart
+    assert ">3.2<" in chart

@@ -7,6 +7,7 @@ from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.refit import Refit, refit
 from stillwatch.scoring.run import READS, WRITES, calibration_row, calibrations, run, score_groups
 from stillwatch.scoring.settings import Settings
+from stillwatch.scoring.strength import signal_weights
 
 __all__ = [
     "READS",
@@ -25,5 +26,6 @@ __all__ = [
     "run",
     "score_groups",
     "shipped",
+    "signal_weights",
     "single_customer_groups",
 ]

@@ -24,7 +24,7 @@ from stillwatch.scoring.calibration import (
     TailGroup,
 )
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
-from stillwatch.scoring.strength import Strength, p_values, standardise, volume_bands, weights_of
+from stillwatch.scoring.strength import Strength, p_values, signal_weights, standardise, volume_bands
 from stillwatch.scoring.verdict import RESIDUAL_CAP
 from stillwatch.stats.conformal import FloatArray, IntArray, ScaleCurve, fit_scale_curve, reduce_reference
 
@@ -89,7 +89,7 @@ def fit(reference: HonestGroups, threshold: HonestGroups, options: FitOptions) -
     fresh = threshold.matrix(signals)
     fresh_residuals = standardise(fresh, curves)
     found = p_values(fresh_residuals, fresh.volumes, ranks, signals)
-    weights = weights_of(signals)
+    weights = signal_weights(signals)
     strength = Strength(fresh_residuals, found, np.log10(fresh.n_tests), np.array(weights))
     details = threshold.groups.sort_by("group_id")
     names = sorted(set(reference.groups["honest_class"].to_pylist()) | set(details["honest_class"].to_pylist()))

@@ -47,7 +47,7 @@ class Strength:
         return total(self.log10s, self.weights, self.log10_tests)
 
 
-def weights_of(signals: Sequence[str]) -> tuple[float, ...]:
+def signal_weights(signals: Sequence[str]) -> tuple[float, ...]:
     """The weight of each signal in the score: fixed beforehand by what the signal tests, never learned from labels."""
     return tuple(CONTEXT_WEIGHT if signal in CONTEXT_SIGNALS else 1.0 for signal in signals)
 

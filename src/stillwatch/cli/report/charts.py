@@ -12,21 +12,27 @@ from stillwatch.cli.text import visible
 WIDTH = 720
 ROW = 26
 LABEL = 210
+SMALLEST_REST = 0.05
+"""A remainder under this rounds to nothing and is not drawn."""
+
 SMALLEST_P = 1e-12
 """A p-value under this is drawn as this; conformal p-values do not come near it."""
 
 
-def waterfall(names: Sequence[str], p_values: Sequence[float]) -> Markup:
-    """What each signal adds to the score, in -log10 p, strongest first, with the running sum."""
-    parts = [-log10(max(p, SMALLEST_P)) for p in p_values]
-    total = sum(parts) or 1.0
-    scale = (WIDTH - LABEL - 60) / total
+def waterfall(names: Sequence[str], p_values: Sequence[float], weights: Sequence[float], score: float) -> Markup:
+    """What each signal adds to the score (its weight times -log10 p), what weak signals and tests leave, the score."""
+    parts = [weight * -log10(max(p, SMALLEST_P)) for p, weight in zip(p_values, weights, strict=True)]
+    scale = (WIDTH - LABEL - 60) / max(sum(parts), score, 1.0)
     rows, left = [], 0.0
     for index, (name, part) in enumerate(zip(names, parts, strict=True)):
         rows.append(_bar(index, name, left * scale, part * scale, f"+{part:.1f}"))
         left += part
-    rows.append(_bar(len(parts), "score", 0.0, total * scale, f"{sum(parts):.1f}", kind="sum"))
-    return _svg(ROW * (len(parts) + 1) + 8, rows, "What each signal adds to the score")
+    rest = score - left
+    if abs(rest) >= SMALLEST_REST:
+        start = min(left, score) * scale
+        rows.append(_bar(len(rows), "weak signals, tests", start, abs(rest) * scale, f"{rest:+.1f}"))
+    rows.append(_bar(len(rows), "score", 0.0, score * scale, f"{score:.1f}", kind="sum"))
+    return _svg(ROW * len(rows) + 8, rows, "What each signal adds to the score")
 
 
 def timeline(spans: Sequence[tuple[str, datetime, datetime]], start: datetime, end: datetime) -> Markup:

@@ -44,13 +44,15 @@ def page(watch: "Stillwatch", run_id: str | None) -> str:
 
 
 def _campaign(watch: "Stillwatch", campaign: dict[str, object]) -> dict[str, object]:
+    from stillwatch.scoring import signal_weights
+
     members = watch.members(str(campaign["campaign_id"]), str(campaign["run_id"])).table.to_pylist()
     names, p_values = campaign["signals"], campaign["signal_p_values"]
     assert isinstance(names, list)
     assert isinstance(p_values, list)
     return {
         **campaign,
-        "waterfall": waterfall(names, p_values),
+        "waterfall": waterfall(names, p_values, signal_weights(names), float(str(campaign["score"]))),
         "members": members[:MEMBERS_SHOWN],
         "n_members": len(members),
     }
