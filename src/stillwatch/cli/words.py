@@ -28,7 +28,7 @@ def sentences(campaign: Mapping[str, object]) -> list[str]:
         f"{campaign['margin']:+.1f} from that class's 99 % point."
     )
     lines.append(
-        f"Of all people at this score or above, an estimated {campaign['q_value']:.2%} are honest; "
+        f"Of all people at this score or above, an estimated share of {campaign['q_value']:.2g} is honest; "
         f"calibrated by {CALIBRATION_SAYS[str(campaign['calibration'])]}."
     )
     return lines
