@@ -42,9 +42,6 @@ LARGE_WORLD = msgspec.structs.replace(
 
 @pytest.mark.spark
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="slices.age_days: Spark cuts both times to seconds, DuckDB does not"
-)
 @pytest.mark.parametrize("world", [pytest.param(SMALL_WORLD, id="small"), pytest.param(LARGE_WORLD, id="large")])
 def test_both_engines_make_the_same_rows_of_every_table(
     world: simulate.World, tmp_path: Path, duckdb_engine: Engine, spark_engine: Engine
