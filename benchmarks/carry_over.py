@@ -2,7 +2,8 @@
 
 For each source of real prompts: the AUC of telling it from the sources of the other class (distilling or honest) by a
 log-likelihood ratio over a histogram, once with half of the source among the known ones and once with the source left
-out. An AUC of 0.5 is a coin. Then the share of each capability tag in each source.
+out. An AUC of 0.5 is a coin. Then the share of each capability tag in each source, how much material its prompts
+have, and how often their skeletons are shared.
 
     python benchmarks/carry_over.py [--data ../shared/data] [--seed 7] [--sample 4000]
 """
@@ -141,6 +142,21 @@ def print_capabilities(sources: list[Source]) -> None:
         print(f"| {source.name} | " + " | ".join(cells) + f" | {hit} | {asks[0]:.0f} | {asks[1]:.0f} |")
 
 
+def print_materials(sources: list[Source]) -> None:
+    print("\n### Materials of a prompt\n")
+    print("| source | characters | materials | prompts without (%) | bins seen | prompts with the commonest bin (%) |")
+    print("|---" * 6 + "|")
+    for source in sources:
+        column = source.sketches["materials"]
+        lengths = pc.list_value_length(column).to_numpy()
+        counts = np.bincount(column.flatten().to_numpy(), minlength=1)
+        n_characters = pc.mean(source.sketches["n_chars"]).as_py()
+        print(
+            f"| {source.name} | {n_characters:,.0f} | {lengths.mean():.2f} | {100 * np.mean(lengths == 0):.0f} "
+            f"| {np.count_nonzero(counts):,} | {100 * counts.max() / lengths.size:.0f} |"
+        )
+
+
 def skeleton_words(prompts: pa.StringArray) -> list[list[int]]:
     """Skeleton words of each prompt: the hash of a plain word, SLOT for a run of anything else."""
     words = scanned(TextRows.of(prompts))
@@ -186,6 +202,7 @@ def main() -> None:
     for n_pool in (1, POOL):
         print_carry_over(sources, n_pool)
     print_capabilities(sources)
+    print_materials(sources)
     print_skeletons(sources)
 
 

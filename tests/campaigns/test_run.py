@@ -48,7 +48,8 @@ class Case:
             "first_seen_at": START, "last_seen_at": START + timedelta(days=3), "n_tests": 1,
         })  # fmt: skip
         self.rows["group_scores"].append({
-            "group_id": group_id, "signals": ["volume_dispersion", "youth"], "p_values": [1e-4, 0.7], "score": score,
+            "group_id": group_id, "signals": ["volume_dispersion", "youth"], "p_values": [1e-4, 0.7],
+            "contributions": [6.0, 0.1], "baseline": score - 6.1, "score": score,
             "p_value": 0.01, "q_value": 0.001, "tier": tier, "nearest_lookalike": "hackathon", "margin": 2.0,
             "calibration_id": "cal",
         })  # fmt: skip
@@ -144,6 +145,13 @@ def test_one_verified_owner_goes_to_the_account_manager(engine: Engine) -> None:
     found = case.run(engine)
     assert set(tiers(found).values()) == {"review"}
     assert set(found["account_findings"]["queue"].to_pylist()) == {"account_manager"}
+
+
+def test_fleets_of_two_owners_that_share_a_tool_both_go_to_the_account_manager(engine: Engine) -> None:
+    case = Case().group("g1", CREW)
+    for number, account_id in enumerate(CREW):
+        case.account(account_id, owner=f"Fleet {number % 2}")
+    assert set(tiers(case.run(engine)).values()) == {"review"}
 
 
 def test_many_different_verified_owners_do_not_hide_a_campaign(engine: Engine) -> None:

@@ -1,6 +1,9 @@
+import re
 from datetime import UTC, datetime
 
-from stillwatch.cli.report.charts import timeline, waterfall
+import pytest
+
+from stillwatch.cli.report.charts import LABEL, WIDTH, timeline, waterfall
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -11,9 +14,15 @@ def test_names_in_a_chart_are_inert() -> None:
     assert "&lt;script" in chart
 
 
-def test_the_waterfall_shows_weighted_steps_and_ends_at_the_score() -> None:
-    chart = waterfall(["volume_dispersion", "youth"], [1e-3, 1e-2], [1.0, 0.25], 3.2)
-    assert "+3.0" in chart
-    assert "+0.5" in chart
-    assert "-0.3" in chart
-    assert ">3.2<" in chart
+def test_the_waterfall_goes_from_the_baseline_through_the_contributions_to_the_score() -> None:
+    chart = waterfall(["volume_dispersion", "youth"], [3.0, 0.5], baseline=-1.5, score=1.7)
+    assert re.findall(r">([+-]?[0-9.]+)<", chart) == ["-1.5", "+3.0", "+0.5", "-0.3", "1.7"]
+
+
+@pytest.mark.parametrize(("baseline", "score"), [(-6.0, -2.5), (-6.0, 4.0), (2.0, 5.5), (0.0, 0.0)])
+def test_no_bar_of_the_waterfall_leaves_the_chart(baseline: float, score: float) -> None:
+    chart = waterfall(["volume_dispersion", "youth"], [3.0, 0.5], baseline=baseline, score=score)
+    bars = [
+        (float(x), float(width)) for x, width in re.findall(r'<rect x="([0-9.-]+)" y="\d+" width="([0-9.-]+)"', chart)
+    ]
+    assert all(x >= LABEL and x + width <= WIDTH for x, width in bars)

@@ -6,8 +6,9 @@ import pytest
 
 from stillwatch.evaluate.calibrate import HonestWindows, Plan, honest_window, join_windows, leave_one_class_out
 from stillwatch.evaluate.worlds import Proposed
-from stillwatch.scoring import HonestGroups, Settings
+from stillwatch.scoring import HonestGroups, Settings, boosting
 from tests.scoring.honest import groups_table, honest_groups, signals_table
+from tests.scoring.planted import planted_groups
 
 
 def proposed(*, managed=(0.0, 0.0, 0.0), customers=(), popular=(False, False, False)):
@@ -47,9 +48,18 @@ def test_joined_windows_add_up():
     assert both.honest.groups.num_rows == 6
 
 
-def test_reference_and_threshold_seeds_must_be_disjoint():
+@pytest.mark.parametrize("name", ["threshold_seeds", "training_seeds", "heldout_seeds"])
+def test_the_windows_of_a_plan_must_be_disjoint(name):
+    seeds = {"reference_seeds": (1, 2), "threshold_seeds": (3,)} | {name: (2, 4)}
     with pytest.raises(ValueError, match=r"seeds \[2\]"):
-        Plan(reference_seeds=(1, 2), threshold_seeds=(2, 3))
+        Plan(**seeds)
+
+
+def test_worlds_vary_in_length_and_in_how_much_material_is_their_own():
+    plan = Plan(reference_seeds=(1,), threshold_seeds=(2,))
+    worlds = [plan.world(seed) for seed in range(20)]
+    pairs = {(world.n_days, world.honest.material_scale) for world in worlds}
+    assert pairs == {(days, scale) for days in (45, 21, 7) for scale in (1.0, 3.0, 10.0, 30.0)}
 
 
 def with_odd_class(seed, *, shift):
@@ -78,3 +88,13 @@ def test_an_ordinary_class_may_be_left_out():
     )
     odd = next(row for row in report if row.honest_class == "odd")
     assert (odd.n_groups, odd.n_people, odd.n_accused) == (60, 1800, 0)
+
+
+def test_a_class_is_left_out_of_the_boosting_too(monkeypatch):
+    monkeypatch.setattr(boosting, "N_TREES", 10)
+    planted = planted_groups(3)
+    report = leave_one_class_out(
+        with_odd_class(1, shift=0.0), with_odd_class(2, shift=0.0), planted, alpha=1e-4, settings=Settings()
+    )
+    assert {row.honest_class for row in report} == {"framework", "odd", "quickstart"}
+    assert sum(row.n_groups for row in report) == with_odd_class(2, shift=0.0).honest.groups.num_rows

@@ -39,6 +39,11 @@ def mark_first_sights(rows: list[dict[str, Any]]) -> None:
         sight = (row["day"], row["account_id"], row["conversation_id"], row.get("prompt_hash"))
         row["counts"] = sight[-1] is not None and sight not in seen
         seen.add(sight)
+        conversation = row["start_time"].hour if row["conversation_id"] is None else row["conversation_id"]
+        opening = (row["day"], row["account_id"], conversation)
+        row["opens"] = sight[-1] is not None and opening not in seen
+        if row["opens"]:
+            seen.add(opening)
 
 
 def token_uses(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -82,6 +87,8 @@ def volumes(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "hours": sorted(row["start_time"].hour for row in rows),
         "micro_cells": sorted(row["micro_cell"] for row in first if row["micro_cell"] is not None),
         "capabilities": sorted(row["capability"] for row in first if row["capability"] is not None),
+        "prompts": sorted((row["prompt_hash"] >> 2) & 0x7FFF for row in first if row["prompt_hash"] & 3 == 0),
+        "materials": sorted(bin_ for row in rows if row["opens"] for bin_ in row["materials"] or ()),
         "first_seen_at": min(row["start_time"] for row in rows),
         "last_seen_at": max(row["start_time"] for row in rows),
     }

@@ -45,6 +45,7 @@ SKETCH_ROWS = st.dictionaries(
         system_hash=MAYBE,
         tools_hash=MAYBE,
         shingles=st.none() | st.lists(TINY, unique=True).map(sorted),
+        materials=st.none() | st.lists(TINY, unique=True).map(sorted),
         prompt_hash=MAYBE,
         micro_cell=MAYBE,
         capability=MAYBE,
@@ -172,6 +173,28 @@ def test_a_resent_prompt_counts_once_in_its_conversation_but_every_time_as_excha
     uses = features(duckdb_engine, rows, texts)["token_uses"].to_pylist()
     assert [(use["n"], use["hours"]) for use in uses] == [(5, [0, 1, 2, 3, 4])]
     assert [(use["micro_cells"], use["capabilities"]) for use in uses] == [([77, 77], [3, 3])]
+
+
+def test_only_the_first_prompt_of_a_conversation_gives_material(duckdb_engine: Engine) -> None:
+    """Whoever holds a conversation stays with its material; coming back to it in another one is what tells."""
+    rows = [exchange(key, "a", hours=key, conversation_id="c", client_address=9) for key in range(3)]
+    rows.append(exchange(3, "a", hours=5, conversation_id="other", client_address=9))
+    texts = [sketch(key, prompt_hash=key, materials=[key, 7]) for key in range(1, 4)]
+    uses = features(duckdb_engine, rows, texts)["token_uses"]
+    assert uses["materials"].to_pylist() == [[1, 3, 7, 7]]
+
+
+def test_without_conversations_each_hour_gives_material_once(duckdb_engine: Engine) -> None:
+    rows = [exchange(key, "a", hours=hours) for key, hours in enumerate((1.0, 1.5, 2.0))]
+    texts = [sketch(key, prompt_hash=key, materials=[key]) for key in range(3)]
+    assert features(duckdb_engine, rows, texts)["account_days"]["materials"].to_pylist() == [[0, 2]]
+
+
+def test_every_account_keeps_the_same_quarter_of_prompts(duckdb_engine: Engine) -> None:
+    rows = [exchange(10 * a + key, f"a{a}", conversation_id="c") for a in range(2) for key in range(8)]
+    texts = [sketch(10 * a + key, prompt_hash=key - 4) for a in range(2) for key in range(8)]
+    kept = features(duckdb_engine, rows, texts)["account_days"]["prompts"].to_pylist()
+    assert kept == [[0, 0x7FFF], [0, 0x7FFF]]
 
 
 def test_exchanges_without_a_conversation_share_one_a_day(duckdb_engine: Engine) -> None:

@@ -111,9 +111,18 @@ def random_world(n: int, n_days: int, seed: int) -> tuple[pa.Table, pa.Table]:
         "system_hash": holes(random.integers(-50, 50, n), 0.5),
         "tools_hash": holes(random.integers(-9, 9, n), 0.7),
         "shingles": distinct,
-        "prompt_hash": holes(random.integers(0, 50, n)),
+        "materials": distinct_lists(random, n),
+        "prompt_hash": holes(random.integers(-100, 100, n) << 1),
         "micro_cell": holes(micro),
         "capability": holes(random.integers(0, 8, n).astype(np.int16)),
     }
     kept = pa.table(sketches, schema=PROMPT_SKETCHES.schema).filter(pa.array(random.random(n) < 0.9))
     return pa.table(exchanges, schema=EXCHANGES.schema), kept
+
+
+def distinct_lists(random: np.random.Generator, n: int) -> pa.Array:
+    """Ascending distinct bins, none to five a row."""
+    return pa.array(
+        [sorted(set(random.integers(0, 1 << 15, size).tolist())) for size in random.integers(0, 6, n)],
+        pa.list_(pa.int16()),
+    )

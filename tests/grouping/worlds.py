@@ -53,8 +53,8 @@ def _day(account: str, day: int, hours: Sequence[int], cell: int, code: int) -> 
     return {
         "day": at.date(), "account_id": account, "n": len(hours), "input_tokens": 10 * len(hours),
         "output_tokens": 20 * len(hours), "hours": sorted(hours), "micro_cells": [cell] * len(hours),
-        "capabilities": [code] * len(hours), "first_seen_at": at + timedelta(hours=min(hours)),
-        "last_seen_at": at + timedelta(hours=max(hours)),
+        "capabilities": [code] * len(hours), "prompts": [cell] * len(hours), "materials": [cell + 1],
+        "first_seen_at": at + timedelta(hours=min(hours)), "last_seen_at": at + timedelta(hours=max(hours)),
     }  # fmt: skip
 
 

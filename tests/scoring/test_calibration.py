@@ -21,7 +21,7 @@ def test_the_id_is_the_digest_of_the_contents():
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda body: body.update(format=2),
+        lambda body: body.update(format=3),
         lambda body: body.pop("curves"),
         lambda body: body["signals"].append("another"),
         lambda body: body["tail"][0][7].pop(),

@@ -5,6 +5,7 @@ import pytest
 
 from stillwatch.scoring.calibration import Calibration
 from stillwatch.scoring.refit import JUDGED_CLASS, refit
+from stillwatch.scoring.scorer import scorer_of
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.strength import strength_of
 from stillwatch.scoring.verdict import honest_tail, window_p_values
@@ -43,7 +44,7 @@ def test_what_honest_signals_look_like_stays_as_shipped():
 
 def test_groups_judged_honest_raise_the_threshold_and_become_a_class():
     own = own_matrix()
-    top = int(np.argmax(strength_of(own, calibration()).scores))
+    top = int(np.argmax(scorer_of(calibration()).scores(strength_of(own, calibration()).evidence)))
     found = refitted(own, [top]).calibration
     assert found.lookalikes[-1].name == JUDGED_CLASS
     assert len(found.tail) == len(calibration().tail) + 1

@@ -106,7 +106,8 @@ def test_a_group_far_beyond_honest_groups_is_accused_and_an_ordinary_one_is_not(
     assert planted["p_value"] == pytest.approx(1 / 6)
     assert planted["q_value"] < 0.05
     assert planted["signals"] == sorted(SIGNALS)
-    assert len(planted["p_values"]) == 4
+    assert len(planted["p_values"]) == len(planted["contributions"]) == 4
+    assert planted["baseline"] + sum(planted["contributions"]) == pytest.approx(planted["score"])
 
 
 def test_a_whole_popular_token_is_never_judged():
@@ -143,8 +144,8 @@ def test_no_groups_give_no_scores():
 
 def test_a_stricter_alpha_never_raises_a_tier():
     rng = np.random.default_rng(4)
-    values = rng.normal(3.5, 1.5, size=(200, 4))
-    tables = groups([40] * 200), group_signals(values), stored_table(stored(calibration()))
+    values = rng.normal(3.5, 1.5, size=(90, 4))
+    tables = groups([40] * 90), group_signals(values), stored_table(stored(calibration()))
     rank = {"none": 0, "review": 1, "accuse": 2}
     loose = score(*tables)["tier"].to_pylist()
     strict_run = Run(run_id="r", window=RUN.window, alpha=1e-5)

@@ -1,7 +1,6 @@
-"""From values to p-values and a sum."""
+"""From values to p-values."""
 
 import numpy as np
-import pytest
 
 from stillwatch.scoring.matrix import group_matrix
 from stillwatch.scoring.strength import measured, strength_of
@@ -14,32 +13,16 @@ def planted(values, *, n_tests=1, sizes=None):
     return group_matrix(groups, signals_table(ids, np.array(values, dtype=float)), calibration().signals)
 
 
-def test_context_counts_a_quarter_in_the_sum_of_the_signals_own_evidence():
-    fitted = calibration()
-    strength = strength_of(planted([[3.0, 4.0, 5.0, 2.0]]), fitted)
-    context = fitted.signals.index("youth")
-    log10s = -np.log10(strength.p_values[0])
-    assert strength.scores[0] == pytest.approx(log10s.sum() - 0.75 * log10s[context])
-
-
-def test_a_missing_signal_adds_nothing():
+def test_a_missing_signal_has_no_evidence():
     strength = strength_of(planted([[9.0, np.nan, np.nan, np.nan]]), calibration())
-    assert np.count_nonzero(strength.log10s) == 1
+    assert np.count_nonzero(strength.evidence.log10s) == 1
 
 
-def test_a_higher_value_never_lowers_the_score():
-    ladder = np.linspace(-5, 12, 60)
-    scores = strength_of(planted([[value, 2.0, 2.0, 2.0] for value in ladder]), calibration()).scores
-    assert np.all(np.diff(scores) >= 0)
-
-
-def test_each_further_test_of_a_token_costs_its_logarithm():
-    one, ten = (strength_of(planted([[9.0] * 4], n_tests=n), calibration()).scores[0] for n in (1, 10))
-    assert one - ten == pytest.approx(1.0)
-
-
-def test_a_score_is_never_negative():
-    assert strength_of(planted([[-9.0] * 4], n_tests=1000), calibration()).scores.tolist() == [0.0]
+def test_taken_groups_keep_their_evidence():
+    strength = strength_of(planted([[9.0, 1.0, 2.0, 3.0], [0.0] * 4], sizes=[50, 70]), calibration())
+    second = strength.take(np.array([False, True]))
+    assert np.array_equal(second.evidence.features(), strength.evidence.features()[1:])
+    assert np.array_equal(second.residuals, strength.residuals[1:])
 
 
 def test_a_family_without_a_curve_is_standardised_by_all_families():

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stillwatch.signals import cell_homogeneity, day_homogeneity, hour_homogeneity
+from stillwatch.signals import amnesia, cell_homogeneity, day_homogeneity, hour_homogeneity
 from stillwatch.signals.homogeneity import FLOOR
 from tests.signals.worlds import Bench, Group, dealt, honest, single_use
 
-AXES = {"cell": cell_homogeneity, "hour": hour_homogeneity, "day": day_homogeneity}
+AXES = {"cell": cell_homogeneity, "hour": hour_homogeneity, "day": day_homogeneity, "material": amnesia}
 
 
 def reference(counts: np.ndarray) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICE_BINS, SLICES
 
 START = datetime(2026, 4, 22, tzinfo=UTC)
-AXES = {"cell": 256, "hour": 24, "day": 45, "capability": 8}
+AXES = {"cell": 256, "hour": 24, "day": 45, "capability": 8, "prompt": 32768, "material": 4096}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,13 @@ class Group:
 def dealt(name: str, rng: np.random.Generator, *, m: int, mean: float, n_bins: int = 64) -> Group:
     """A planted group: a queue dealt to members at random, so that they are copies of each other."""
     volumes = rng.poisson(mean, m).clip(1)
-    return Group(name, _drawn(rng, volumes, lambda _axis, k: np.full(min(k, n_bins), 1 / min(k, n_bins))), (5.0,) * m)
+    n_own = {"prompt": AXES["prompt"], "material": 1000}
+
+    def law(axis: str, k: int) -> NDArray[np.float64]:
+        n = min(k, n_own.get(axis, n_bins))
+        return np.full(n, 1 / n)
+
+    return Group(name, _drawn(rng, volumes, law), (5.0,) * m)
 
 
 def honest(name: str, rng: np.random.Generator, *, m: int, mean: float) -> Group:

@@ -113,3 +113,39 @@ def _homogeneity(owner: npt.NDArray[np.int64], cells: npt.NDArray[np.int64], n_m
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
     chi_square = float(((counts - expected) ** 2 / expected).sum())
     return float(np.log(chi_square / ((counts.shape[0] - 1) * (counts.shape[1] - 1))))
+
+
+def contents(table: pa.Table, column: str, accounts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Sender (0, 1, ...) and value of each entry of a list column, of those `accounts` that have 8 entries or more."""
+    rows = table.filter(pc.is_in(table["account_id"], value_set=accounts))
+    _, account = np.unique(rows["account_id"].to_numpy(zero_copy_only=False), return_inverse=True)
+    owner, values = np.repeat(account, pc.list_value_length(rows[column]).to_numpy()), _flat(rows[column])
+    enough = (np.bincount(owner) >= 8)[owner]
+    return np.unique(owner[enough], return_inverse=True)[1], values[enough]
+
+
+def self_reuse(owner: npt.NDArray[np.int64], values: npt.NDArray[np.int64]) -> float:
+    """Intra-member correlation of the values: 0 where two of one sender agree no more often than two of different ones.
+
+    That of `signals.homogeneity`, written a second time: the excess of chi-square over its mean, by its slope.
+    """
+    _, place = np.unique(values, return_inverse=True)
+    counts = np.zeros((owner.max() + 1, place.max() + 1))
+    np.add.at(counts, (owner, place), 1)
+    of_member, of_value, n = counts.sum(axis=1), counts.sum(axis=0), counts.sum()
+    chi_square = float(((counts**2 / of_member[:, None]).sum(axis=0) * n / of_value).sum() - n)
+    dof = len(of_value) - 1
+    repeats = n - len(of_member) + 1 - (of_member**2).sum() / n
+    return float((chi_square - (len(of_member) - 1) * dof * n / (n - 1)) / (dof * repeats))
+
+
+def collisions(owner: npt.NDArray[np.int64], values: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Probability that two values are equal: of one sender, and of different senders."""
+    own, all_of_value = np.unique(owner * 2**15 + values, return_counts=True)[1], np.bincount(values)
+    n_own, equal, own_equal = np.bincount(owner), _pairs(all_of_value), _pairs(own)
+    own_pairs = _pairs(n_own)
+    return own_equal / own_pairs, (equal - own_equal) / (_pairs(np.array([len(values)])) - own_pairs)
+
+
+def _pairs(counts: npt.NDArray[np.int64]) -> float:
+    return float((counts * (counts - 1.0)).sum())

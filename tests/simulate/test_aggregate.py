@@ -98,10 +98,11 @@ def test_both_levels_have_the_same_groups_with_the_same_volumes_and_hours(levels
 @pytest.mark.parametrize("kind", ENVELOPE_KINDS)
 def test_homogeneity_of_cells_agrees_in_distribution(levels: Levels, kind: str) -> None:
     event, aggregate = (homogeneities(table, kind) for table in (levels.token_uses, levels.aggregate.token_uses))
-    # ln(X2 / dof) is 0 for interchangeable members; honest groups reach 1 and more. Median and upper quartile of the
-    # groups of one kind differ by less than 0.3 between real sketches and idealised cells.
+    # ln(X2 / dof) is 0 for interchangeable members; honest groups reach 1 and more. Measured: median and upper quartile
+    # of the groups of one kind differ by at most 0.28 between real sketches and idealised cells; system prompts and
+    # tools are few in this world, and one group moves a quartile.
     for quantile in (0.5, 0.75):
-        assert np.nanquantile(event, quantile) == pytest.approx(np.nanquantile(aggregate, quantile), abs=0.3)
+        assert np.nanquantile(event, quantile) == pytest.approx(np.nanquantile(aggregate, quantile), abs=0.35)
 
 
 def homogeneities(token_uses: pa.Table, kind: str) -> npt.NDArray[np.float64]:
@@ -114,8 +115,8 @@ def test_capability_tags_agree_in_distribution(levels: Levels) -> None:
     for table in (levels.account_days, levels.aggregate.account_days):
         codes = pc.list_flatten(table["capabilities"]).to_numpy()
         shares.append(np.bincount(codes, minlength=8) / len(codes))
-    # Half of the traffic comes from some dozen templates, each with one tag: shares move by templates, not by prompts.
-    assert np.abs(shares[0] - shares[1]).max() < 0.2
+    # Measured: 0.06. Half of the traffic comes from some dozen templates: shares move by templates, not by prompts.
+    assert np.abs(shares[0] - shares[1]).max() < 0.12
 
 
 def test_skeleton_groups_of_templates_agree(levels: Levels) -> None:

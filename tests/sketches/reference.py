@@ -9,6 +9,7 @@ from stillwatch.sketches.lexicon import PHRASES
 
 ALL = 1 << 64
 BASE = 0x9E3779B97F4A7C15
+MATERIAL_SALT = 0x6D6174657269616C
 QUOTE_FAMILIES = ['"', "'‘’‚‛", "“”„‟", "«»", "‹›", "「」", "『』", "`"]  # noqa: RUF001
 UNSPACED = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf\u1000-\u103f\u1050-\u109f\u1780-\u17d3\u17dc\u17dd"
@@ -232,6 +233,16 @@ def shingles(hashes: list[int], n_characters: int) -> list[int]:
     return sorted(map(signed, kept))
 
 
+def materials(scan: Scan, n_characters: int) -> list[int]:
+    """Bins of the words of four characters or more that are kept, ascending and distinct."""
+    threshold, limit = ALL // 16, 2000
+    while n_characters > limit and threshold > 1:
+        threshold, limit = threshold // 2, limit * 2
+    long = [value for word, value in zip(scan.words, scan.hashes(), strict=True) if word.length >= 4]
+    values = [fmix(value ^ MATERIAL_SALT) for value in long]
+    return sorted({value % 32768 for value in values if value < threshold})
+
+
 def skeleton(scan: Scan) -> int:
     tokens: list[int] = []
     was_slot = False
@@ -245,7 +256,7 @@ def skeleton(scan: Scan) -> int:
 
 def micro_cell(scan: Scan) -> int:
     def weight(word: Word) -> int:
-        return 0 if word.kind != "plain" else max(0, min(word.length - 3, 3))
+        return max(0, min(word.length - 3, 3)) if word.kind in ("plain", "quoted") else 0
 
     weights = [weight(word) for word in scan.words]
     if sum(weights) == 0:

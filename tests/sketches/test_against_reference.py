@@ -18,6 +18,8 @@ PIECES = [
     "é", "É", "ß", "İ", "ﬁ", "\uff21", "\U0001d400", "٣", "४", "क़", "ب", "\u1f88", "\uffff", "\ue000", "𠀀𠀁",
     "\U000e0041", "\U0001f1e9", "the", "a", "word", "Explain", "dead", "beef", "550e8400", "12", "3x", "foo_bar",
     "step", "by", "think", "before", "score", "rate", "scale", "of", "python", "api", "plan", "don't", "a.b/c",
+    # Words that are kept as material (one in sixteen is), and one that would be if it were longer.
+    "milk", "House", "galaxy", "page", "2090", "q117", "'galaxy'", "`house`", "milk/", "你好", "且", "cat",
     "x@y.z", "/usr/lib", "C:\\x", "1,000.5",
 ]  # fmt: skip
 TEXTS = st.one_of(
@@ -39,6 +41,7 @@ def test_every_sketch_of_a_text_equals_the_reference(text: str) -> None:
     assert row["n_chars"] == len(text)
     assert row["prompt_hash"] == reference.signed(reference.chain(hashes))
     assert row["shingles"] == reference.shingles(hashes, len(text))
+    assert row["materials"] == reference.materials(scan, len(text))
     assert row["skeleton_hash"] == reference.skeleton(scan)
     assert row["micro_cell"] == reference.micro_cell(scan)
     assert row["cell"] == reference.micro_cell(scan) >> 4
@@ -68,6 +71,7 @@ def test_long_texts_equal_the_reference_across_the_scale_of_shingles(n_words: in
     row = sketch_prompts(pa.array([text]), pa.nulls(1, pa.string()), pa.nulls(1, pa.string())).to_pylist()[0]
     scan = reference.Scan(text)
     assert row["shingles"] == reference.shingles(scan.hashes(), len(text))
+    assert row["materials"] == reference.materials(scan, len(text))
     assert row["skeleton_hash"] == reference.skeleton(scan)
     assert row["prompt_hash"] == reference.signed(reference.chain(scan.hashes()))
     assert row["micro_cell"] == reference.micro_cell(scan)

@@ -12,6 +12,7 @@ from stillwatch.model.tables import PROMPT_SKETCHES
 from stillwatch.sketches import SKETCH_SCHEMA, sketch_prompts
 
 NONE = pa.nulls(1, pa.string())
+MATERIALS = ("house", "milk", "page", "galaxy")  # words that are kept, found by trying everyday ones
 PROMPT_COLUMNS = ("skeleton_hash", "prompt_hash", "cell", "micro_cell", "capability", "asks_reasoning", "asks_grading")
 
 
@@ -25,6 +26,11 @@ def words(start: int, stop: int) -> str:
     return " ".join("w" + "".join(chr(97 + int(digit)) for digit in f"{k:05d}") for k in range(start, stop))
 
 
+def materials(*prompts: str | None) -> list[list[int]]:
+    column: list[list[int]] = sketch(*prompts)["materials"].to_pylist()
+    return column
+
+
 def test_columns_and_types_are_those_of_the_floor_plan() -> None:
     for field in SKETCH_SCHEMA:
         assert field.type == PROMPT_SKETCHES.schema.field(field.name).type, field.name
@@ -32,9 +38,9 @@ def test_columns_and_types_are_those_of_the_floor_plan() -> None:
 
 
 @pytest.mark.parametrize("prompt", [None, ""])
-def test_a_prompt_that_is_not_there_has_null_columns_and_no_shingles(prompt: str | None) -> None:
+def test_a_prompt_that_is_not_there_has_null_columns_and_empty_lists(prompt: str | None) -> None:
     row = sketch(prompt).to_pylist()[0]
-    assert row["shingles"] == []
+    assert row["shingles"] == row["materials"] == []
     assert all(row[name] is None for name in (*PROMPT_COLUMNS, "n_chars"))
 
 
@@ -79,6 +85,51 @@ def test_shingles_of_a_long_prompt_are_a_subset_of_those_at_full_scale() -> None
     assert len(long & short) >= len(long) - 4
 
 
+def test_a_shared_word_is_kept_by_both_prompts_or_by_neither() -> None:
+    both, first, second = materials(
+        words(400, 500), words(400, 500) + " " + words(0, 150), words(2000, 2150) + "\n" + words(400, 500)
+    )
+    assert both
+    assert set(both) <= set(first) & set(second)
+
+
+def test_materials_of_a_long_prompt_are_a_subset_of_those_at_full_scale() -> None:
+    text = words(0, 285)
+    short, long = materials(text, " ".join([text] * 9))
+    assert set(long) < set(short)
+
+
+def test_about_a_sixteenth_of_the_words_of_a_short_prompt_is_kept_as_material() -> None:
+    kept = sum(map(len, materials(*(words(300 * k, 300 * k + 200) for k in range(40)))))
+    assert 0.85 * 40 * 200 / 16 < kept < 1.15 * 40 * 200 / 16
+
+
+def test_words_of_every_kind_are_material() -> None:
+    assert len({str(row) for row in materials("galaxy", '"galaxy"', "`galaxy`", "/galaxy", "the Galaxy of now")}) == 1
+    assert all(len(row) == 1 for row in materials("galaxy", "2090", "q117", "你好"))
+
+
+def test_a_word_of_fewer_than_four_characters_is_no_material() -> None:
+    assert materials("cat", "the cat is as fat as you") == [[], []]
+
+
+def test_a_prompt_of_which_no_word_is_kept_has_no_material() -> None:
+    assert materials("nothing", "?!") == [[], []]
+
+
+def test_materials_do_not_depend_on_order_or_repetition_of_words() -> None:
+    once, often = materials("house milk page galaxy", "galaxy page, milk: house house milk page galaxy galaxy")
+    assert once == often == sorted(set(once))
+    assert len(once) == len(MATERIALS)
+
+
+def test_materials_of_a_hostile_prompt_are_sorted_and_distinct() -> None:
+    kept = " ".join(MATERIALS) + " "
+    for row in materials(kept * 80, words(0, 60_000), kept * 2):
+        assert row == sorted(set(row))
+        assert 0 <= min(row) <= max(row) < 1 << 15
+
+
 def test_prompts_of_one_template_share_shingles_where_their_skeletons_differ() -> None:
     template = words(0, 60)
     first, second = sketch("apples grow " + template, "a clock ticks " + template).to_pylist()
@@ -104,11 +155,19 @@ def test_a_small_edit_moves_a_long_prompt_less_than_another_prompt_does() -> Non
     assert edited < far / 2
 
 
-def test_numbers_and_quotes_do_not_move_the_cell() -> None:
+def test_numbers_paths_and_code_do_not_move_the_cell() -> None:
     one, other = sketch(
-        'translate "good day" into german 3 times', 'translate "an hour" into german 88 times'
+        "translate `print` of /usr/share/words into german 3000 times",
+        "translate `sorted` of ./poems/winter.txt into german 88888 times",
     ).to_pylist()
     assert one["micro_cell"] == other["micro_cell"]
+
+
+def test_cells_of_one_template_differ_by_the_item_that_stands_in_quotes() -> None:
+    items = [words(k, k + 6) for k in range(0, 600, 6)]
+    batch = sketch(*(f'translate "{item}" into german 3 times' for item in items)).to_pydict()
+    assert len(set(batch["micro_cell"])) > 60
+    assert len(set(batch["skeleton_hash"])) == 1
 
 
 def test_where_a_row_stands_in_a_batch_does_not_change_it() -> None:

@@ -36,11 +36,21 @@ class Finding:
     is_managed: bool
 
 
-def reasons_of(groups: pa.Table, row: int) -> tuple[list[str], list[float]]:
-    """Signal names and p-values of one group, strongest first, without those that say nothing (p of 0.5 or more)."""
-    names, p_values = groups["signals"][row].as_py(), groups["p_values"][row].as_py()
-    order = sorted((p, name) for name, p in zip(names, p_values, strict=True) if p is not None and p < 0.5)
-    return [name for _, name in order], [p for p, _ in order]
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """The signals that speak against a group, strongest first, with their p-values and what each adds to the score."""
+
+    signals: list[str]
+    p_values: list[float]
+    contributions: list[float]
+
+
+def reasons_of(groups: pa.Table, row: int) -> Reasons:
+    """The reasons of one group, without signals that add nothing to the score or say nothing (p of 0.5 or more)."""
+    columns = (groups[name][row].as_py() for name in ("contributions", "signals", "p_values"))
+    kept = [(c, name, p) for c, name, p in zip(*columns, strict=True) if p is not None and p < 0.5 and c > 0]
+    kept.sort(key=lambda reason: (-reason[0], reason[1]))
+    return Reasons([name for _, name, _ in kept], [p for _, _, p in kept], [c for c, _, _ in kept])
 
 
 def campaign_table(
@@ -75,7 +85,7 @@ def _campaign_row(
     scores = evidence.groups["score"].to_numpy()[group_rows]
     best = int(group_rows[np.argmax(scores)])
     group = {name: evidence.groups[name][best].as_py() for name in evidence.groups.column_names}
-    signals, p_values = reasons_of(evidence.groups, best)
+    reasons = reasons_of(evidence.groups, best)
     account = evidence.account[inside]
     return {
         "run_id": run.run_id,
@@ -88,10 +98,11 @@ def _campaign_row(
         "first_seen_at": min(links["first_seen_at"].to_pylist()),
         "last_seen_at": max(links["last_seen_at"].to_pylist()),
         "capabilities": _capabilities(links, bins),
-        "signals": signals,
-        "signal_p_values": p_values,
+        "signals": reasons.signals,
+        "signal_p_values": reasons.p_values,
+        "signal_contributions": reasons.contributions,
         "token_kinds": sorted(set(links["token_kind"].to_pylist())),
-        **{name: group[name] for name in ("nearest_lookalike", "margin", "score", "p_value", "q_value")},
+        **{name: group[name] for name in ("nearest_lookalike", "margin", "score", "baseline", "p_value", "q_value")},
         "calibration": kinds.get(group["calibration_id"], "shipped"),
         "calibration_id": group["calibration_id"],
         "best_group_id": group["group_id"],
@@ -187,7 +198,7 @@ def _finding_row(
         "p_value": None if group is None else evidence.groups["p_value"][group].as_py(),
         "q_value": None if group is None else evidence.groups["q_value"][group].as_py(),
         "first_flagged_at": first_flagged or run.window.end,
-        "reasons": ["exclusive_token"] if group is None else reasons_of(evidence.groups, group)[0],
+        "reasons": ["exclusive_token"] if group is None else reasons_of(evidence.groups, group).signals,
         "queue": "account_manager" if finding.is_managed else queue,
         "n_exchanges": volumes.get(finding.account_id, finding.n_flagged),
         "n_flagged_exchanges": finding.n_flagged,

@@ -87,14 +87,14 @@ def hand_to_account_manager(members: Members, owner: IntArray, has_contract: Fla
 
     `owner` is a code of the verified owner of each *account* code (-1: none), `has_contract` a flag of each. A
     one-owner fleet behaves like a campaign; only who owns it tells them apart (notes on fleets, design section 6.9).
+    Fleets that share a tool are one campaign of several owners, so each owner with enough accounts counts by itself; a
+    campaign in which everybody has an owner of his own is no fleet.
     """
     owner_of_member = owner[members.account]
-    size = np.bincount(members.campaign)
-    width = int(owner.max(initial=0)) + 2
-    pair = members.campaign * width + owner_of_member + 1
+    pair = members.campaign * (int(owner.max(initial=0)) + 2) + owner_of_member + 1
     owned, n_owned = np.unique(pair[owner_of_member >= 0], return_counts=True)
-    ruling = owned[n_owned >= settings.min_owner_share * size[owned // width]]
-    managed = np.isin(pair, ruling) | has_contract[members.account]
+    fleets = owned[n_owned >= settings.min_owner_accounts]
+    managed = np.isin(pair, fleets) | has_contract[members.account]
     return replace(members, is_managed=managed, tier=np.where(managed, REVIEW, members.tier))
 
 

@@ -23,5 +23,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """... of whom at least this share is in the campaign."""
     min_track_share: float = 0.3
     """A campaign keeps its id when this share of the smaller of both member sets, or of both token sets, is common."""
-    min_owner_share: float = 0.9
-    """A campaign whose members belong to one verified owner to this share goes to the account manager."""
+    min_owner_accounts: int = 5
+    """Members of a campaign that belong to one verified owner go to the account manager from this many on."""

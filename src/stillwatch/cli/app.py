@@ -37,7 +37,7 @@ VERBS = {
     "judge": "findings:judge",
     "report": "report:report",
     "simulate": "simulate:simulate",
-    "evaluate": "simulate:evaluate",
+    "evaluate": "evaluate:evaluate",
 }
 """Where each verb is; `--help` reads the functions' docstrings and imports nothing heavy."""
 

@@ -1,11 +1,10 @@
-"""`simulate` and `evaluate`."""
+"""`simulate`."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from stillwatch.cli.context import current
 from stillwatch.cli.output import show_table, talk
 from stillwatch.cli.progress import bar
 from stillwatch.errors import UsageError
@@ -62,48 +61,3 @@ def simulate(
         )  # fmt: skip
     talk(f"{made.n_exchanges:,} exchanges, {made.n_accounts:,} accounts ({made.n_campaign_accounts:,} in campaigns)")
     talk(f"next: stillwatch ingest {made.exchanges}; stillwatch ingest accounts {made.accounts}; stillwatch detect")
-
-
-def evaluate(
-    suite: str = "quick",
-    folder: Path | None = None,
-    *,
-    seeds: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
-    json_output: Annotated[Path | None, Parameter(name=["--json"])] = None,
-) -> int:
-    """Measure the detector on worlds that it was not calibrated on, or audit a simulated world.
-
-    Examples:
-        stillwatch evaluate quick
-        stillwatch evaluate quick --seeds 301 302 --json quick.json
-        stillwatch evaluate audit world/
-
-    Parameters
-    ----------
-    suite
-        `quick`: recall and false accusations over five seeds. `audit`: what single-account rules find in FOLDER.
-    folder
-        What `simulate` wrote, for `audit`.
-    seeds
-        Seeds of the worlds.
-    json_output
-        Also write the figures as JSON.
-    """
-    from stillwatch.evaluate import audit, quick
-
-    if suite == "audit":
-        if folder is None:
-            raise UsageError("name the simulated world: stillwatch evaluate audit DIR")
-        table = audit.audit(folder)
-        print(audit.render(table))  # noqa: T201 - the table is the output
-        return 0 if audit.passes(table) else 1
-    if suite != "quick":
-        raise UsageError(f"there is no suite {suite!r}; choose quick or audit")
-    with bar("windows") as progress:
-        measured = quick.quick(
-            seeds=tuple(seeds) if seeds else quick.SEEDS, config=current().settings().config, progress=progress
-        )
-    print(quick.render(measured))  # noqa: T201
-    if json_output is not None:
-        json_output.write_text(quick.to_json(measured), encoding="utf-8")
-    return 0 if quick.passes(measured) else 1

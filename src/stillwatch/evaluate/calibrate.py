@@ -1,5 +1,6 @@
 """Calibrations from simulated honest worlds, and how well they hold for a class that they never saw."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +15,7 @@ from stillwatch.config import Config
 from stillwatch.engines import Engine
 from stillwatch.evaluate.worlds import Proposed, build_scene, propose
 from stillwatch.model.tier import Tier
-from stillwatch.scoring import Calibration, FitOptions, HonestGroups, fit
+from stillwatch.scoring import Calibration, FitOptions, HonestGroups, PlantedGroups, fit
 from stillwatch.simulate import HonestMix, World
 from stillwatch.simulate.lookalikes import LOOKALIKES
 
@@ -23,25 +24,41 @@ MANAGED_SHARE: Final = 0.9
 WINDOW_LENGTHS: Final = (45, 45, 45, 21, 7)
 """Days of the windows in turn: a new deployment has less than a whole window, and its honest groups look different."""
 
+MATERIAL_SCALES: Final = (1.0, 3.0, 10.0, 30.0)
+"""How much material of their own accounts have, by world in turn: how often honest people return to it is not known."""
+
 Progress = Callable[[str, int, int], None]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Which honest windows a calibration is fitted on; the two lists of seeds must be disjoint."""
+    """Which windows a calibration is made of; the lists of seeds must be disjoint.
+
+    Reference windows say what honest signals look like, threshold windows what honest scores reach. Campaigns are
+    planted in the training windows, to which the boosting is fitted, and in the held-out ones, on which it is tested.
+    """
 
     reference_seeds: tuple[int, ...]
     threshold_seeds: tuple[int, ...]
+    training_seeds: tuple[int, ...] = ()
+    heldout_seeds: tuple[int, ...] = ()
     n_accounts: int = 100_000
     window_lengths: tuple[int, ...] = WINDOW_LENGTHS
+    material_scales: tuple[float, ...] = MATERIAL_SCALES
 
     def __post_init__(self) -> None:
-        common = sorted(set(self.reference_seeds) & set(self.threshold_seeds))
+        counts = Counter((*self.reference_seeds, *self.threshold_seeds, *self.training_seeds, *self.heldout_seeds))
+        common = sorted(seed for seed, n in counts.items() if n > 1)
         if common:
-            raise ValueError(f"reference and threshold windows must be disjoint, both have the seeds {common}")
+            raise ValueError(f"the windows of a plan must be disjoint, more than one list has the seeds {common}")
 
     def world(self, seed: int) -> World:
         """The quiet world of a seed: honest accounts and every look-alike class."""
-        honest = HonestMix(n_accounts=self.n_accounts, lookalikes=LOOKALIKES, n_frameworks=self.n_frameworks)
+        honest = HonestMix(
+            n_accounts=self.n_accounts,
+            lookalikes=LOOKALIKES,
+            n_frameworks=self.n_frameworks,
+            material_scale=self.material_scales[seed % len(self.material_scales)],
+        )
         return World(honest=honest, n_days=self.window_lengths[seed % len(self.window_lengths)])
 
     @property
@@ -52,10 +69,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def origin(self) -> str:
         """What the calibration was fitted on, in words."""
-        n_reference, n_threshold = len(self.reference_seeds), len(self.threshold_seeds)
         return (
-            f"simulated honest windows of {self.n_accounts} accounts and {sorted(set(self.window_lengths))} days with "
-            f"{len(LOOKALIKES)} look-alike classes: {n_reference} for reference, {n_threshold} for the threshold"
+            f"simulated windows of {self.n_accounts} accounts and {sorted(set(self.window_lengths))} days with "
+            f"{len(LOOKALIKES)} look-alike classes: {len(self.reference_seeds)} for reference, "
+            f"{len(self.threshold_seeds)} for the threshold, {len(self.training_seeds)} with campaigns for training"
         )
 
 
@@ -69,8 +86,17 @@ class HonestWindows:
 
 def honest_window(proposed: Proposed, window_no: int) -> HonestWindows:
     """The groups of one quiet window that take part in a calibration: judged, without an owner, not one customer."""
-    labels = proposed.labels
-    free = labels.filter(pc.less(labels["managed_share"], MANAGED_SHARE)).select(["group_id", "honest_class"])
+    groups, signals = labelled_groups(proposed, window_no, ["honest_class"])
+    return HonestWindows(HonestGroups(groups, signals), proposed.n_accounts)
+
+
+def labelled_groups(proposed: Proposed, window_no: int, labels: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """Judged groups without an owner that are not one customer, with these labels, and their signals, by group id.
+
+    Group ids and `window_no` tell the groups of different windows apart.
+    """
+    known = proposed.labels
+    free = known.filter(pc.less(known["managed_share"], MANAGED_SHARE)).select(["group_id", *labels])
     judged = proposed.groups.filter(pc.invert(proposed.groups["is_whole_popular"]))
     columns = ["group_id", "token_kind", "proposal", "n_accounts", "n_exchanges", "n_tests"]
     judged = judged.filter(pc.invert(pc.is_in(judged["group_id"], value_set=proposed.customers)))
@@ -78,7 +104,7 @@ def honest_window(proposed: Proposed, window_no: int) -> HonestWindows:
     values = proposed.signals.select(["group_id", "signal", "conservative_value"])
     values = values.filter(pc.is_in(values["group_id"], value_set=groups["group_id"].combine_chunks()))
     groups = groups.append_column("window_no", pa.array([window_no] * groups.num_rows, pa.int64()))
-    return HonestWindows(HonestGroups(_prefixed(groups, window_no), _prefixed(values, window_no)), proposed.n_accounts)
+    return _prefixed(groups, window_no), _prefixed(values, window_no)
 
 
 def join_windows(windows: Sequence[HonestWindows]) -> HonestWindows:
@@ -99,17 +125,12 @@ def collect(plan: Plan, seeds: Sequence[int], *, engine: Engine, config: Config,
     return join_windows(found)
 
 
-def fit_shipped(plan: Plan, *, engine: Engine, config: Config, progress: Progress) -> Calibration:
-    """The calibration that comes with the package, from the plan's simulated windows."""
-    reference = collect(plan, plan.reference_seeds, engine=engine, config=config, progress=progress)
-    threshold = collect(plan, plan.threshold_seeds, engine=engine, config=config, progress=progress)
-    return fit_windows(reference, threshold, origin=plan.origin)
-
-
-def fit_windows(reference: HonestWindows, threshold: HonestWindows, *, origin: str) -> Calibration:
+def fit_windows(
+    reference: HonestWindows, threshold: HonestWindows, planted: PlantedGroups | None = None, *, origin: str
+) -> Calibration:
     """The shipped kind of calibration from collected windows."""
     options = FitOptions(kind="shipped", origin=origin, n_account_windows=threshold.n_account_windows)
-    return fit(reference.honest, threshold.honest, options)
+    return fit(reference.honest, threshold.honest, options, planted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,41 +146,54 @@ class LeftOut:
 
 
 def leave_one_class_out(
-    reference: HonestWindows, threshold: HonestWindows, *, alpha: float, settings: scoring.Settings
+    reference: HonestWindows,
+    threshold: HonestWindows,
+    planted: PlantedGroups | None = None,
+    *,
+    alpha: float,
+    settings: scoring.Settings,
 ) -> list[LeftOut]:
-    """For each class of the threshold windows: fit without it in either sample, then judge its threshold groups."""
-    return [
-        _left_out(name, reference, threshold, alpha=alpha, settings=settings)
-        for name in sorted(pc.unique(threshold.honest.groups["honest_class"]).to_pylist())
-    ]
+    """For each class of the threshold windows: fit without it in any sample, then judge its threshold groups.
+
+    The population shift is taken off with the class in place, as in a deployment that has it.
+    """
+    names = sorted(pc.unique(threshold.honest.groups["honest_class"]).to_pylist())
+    found = []
+    for name in names:
+        others = [without_class(windows, name) for windows in (reference, threshold)]
+        taught = None if planted is None else PlantedGroups(_without(planted.groups, name), planted.signals)
+        calibration = fit_windows(others[0], others[1], taught, origin=f"without {name}")
+        found.append(_left_out(name, threshold.honest, calibration, alpha=alpha, settings=settings))
+    return found
 
 
 def _left_out(
-    name: str, reference: HonestWindows, threshold: HonestWindows, *, alpha: float, settings: scoring.Settings
+    name: str, honest: HonestGroups, calibration: Calibration, *, alpha: float, settings: scoring.Settings
 ) -> LeftOut:
-    others = [without_class(windows, name) for windows in (reference, threshold)]
-    calibration = fit_windows(others[0], others[1], origin=f"without {name}")
-    groups = threshold.honest.groups
-    own = HonestGroups(groups.filter(pc.equal(groups["honest_class"], name)), threshold.honest.signals)
-    matrix = own.matrix(calibration.signals)
-    tiers = scoring.score_groups(matrix, calibration, alpha=alpha, settings=settings)["tier"]
-    is_accused = np.array([tier == Tier.ACCUSE.value for tier in tiers.to_pylist()], dtype=bool)
-    is_reviewed = np.array([tier == Tier.REVIEW.value for tier in tiers.to_pylist()], dtype=bool)
+    groups = honest.groups.sort_by("group_id")
+    rows = np.asarray(pc.equal(groups["honest_class"], name).to_numpy(), dtype=bool)
+    strength = scoring.strength_of(honest.matrix(calibration.signals), calibration, honest.windows).take(rows)
+    ids = groups["group_id"].combine_chunks().filter(pa.array(rows))
+    tiers = scoring.scored(ids, strength, calibration, alpha=alpha, settings=settings)["tier"]
+    is_accused = np.asarray(pc.equal(tiers, Tier.ACCUSE.value).to_numpy(), dtype=bool)
     return LeftOut(
         honest_class=name,
         n_groups=len(is_accused),
         n_accused=int(is_accused.sum()),
-        n_reviewed=int(is_reviewed.sum()),
-        n_people=int(matrix.sizes.sum()),
-        n_people_accused=int(matrix.sizes[is_accused].sum()),
+        n_reviewed=int(pc.sum(pc.equal(tiers, Tier.REVIEW.value)).as_py() or 0),
+        n_people=int(strength.sizes.sum()),
+        n_people_accused=int(strength.sizes[is_accused].sum()),
     )
 
 
 def without_class(windows: HonestWindows, name: str) -> HonestWindows:
     """The windows less the groups of one class."""
-    groups = windows.honest.groups
-    kept = groups.filter(pc.not_equal(groups["honest_class"], name))
-    return HonestWindows(HonestGroups(kept, windows.honest.signals), windows.n_account_windows)
+    honest = windows.honest
+    return HonestWindows(HonestGroups(_without(honest.groups, name), honest.signals), windows.n_account_windows)
+
+
+def _without(groups: pa.Table, name: str) -> pa.Table:
+    return groups.filter(pc.not_equal(groups["honest_class"], name))
 
 
 def _prefixed(rows: pa.Table, window_no: int) -> pa.Table:

@@ -10,14 +10,21 @@ from stillwatch.model.stage import Run
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+PROMPT_SAMPLE = 4
+"""One prompt in so many is kept for counting repeats, the same ones for every account."""
+BIN_MASK = (1 << 15) - 1
 IDENTITY_COLUMNS = {"account": "account_id", "org": "org_id", "end_user": "end_user_id"}
 
 
 def exchange_tokens(exchanges: "ir.Table", sketches: "ir.Table", run: Run) -> "ir.Table":
-    """Exchanges of the window with an identity, joined to their sketch, and `micro_cell` and `capability` thinned.
+    """Exchanges of the window with an identity, joined to their sketch, what describes the content thinned.
 
-    Both are null on every exchange but the first of its (day, account, conversation, prompt): agent loops resend a
-    prompt, and a resend is no new evidence of what is asked. Without a conversation the whole day counts as one.
+    `micro_cell`, `capability` and `prompt` (a bin of the prompt's hash, for a quarter of all prompts) are null on every
+    exchange but the first of its (day, account, conversation, prompt): agent loops resend a prompt, and a resend is no
+    new evidence of what is asked. Without a conversation the whole day counts as one.
+
+    `materials` is null but on the first prompt of a conversation's day: a conversation stays with its material whoever
+    holds it, and only coming back to it in another one tells. Without a conversation each hour counts as one.
     """
     identity = IDENTITY_COLUMNS.get(run.by)
     if identity is None:
@@ -27,8 +34,8 @@ def exchange_tokens(exchanges: "ir.Table", sketches: "ir.Table", run: Run) -> "i
         known.account_id.notnull(), known.start_time >= run.window.start, known.start_time < run.window.end
     )
     text = sketches.select(
-        "exchange_key", "skeleton_hash", "system_hash", "tools_hash", "shingles", "prompt_hash", "micro_cell",
-        "capability",
+        "exchange_key", "skeleton_hash", "system_hash", "tools_hash", "shingles", "materials", "prompt_hash",
+        "micro_cell", "capability",
     )  # fmt: skip
     joined = inside.left_join(text, "exchange_key")
     dated = joined.select(
@@ -50,6 +57,7 @@ def exchange_tokens(exchanges: "ir.Table", sketches: "ir.Table", run: Run) -> "i
         prefix=joined.client_prefix,
         ja4=joined.tls_client_ja4_hash,
         shingles=joined.shingles,
+        materials=joined.materials,
         prompt_hash=joined.prompt_hash,
         micro_cell=joined.micro_cell,
         capability=joined.capability,
@@ -58,17 +66,28 @@ def exchange_tokens(exchanges: "ir.Table", sketches: "ir.Table", run: Run) -> "i
 
 
 def _thin_resends(exchanges: "ir.Table") -> "ir.Table":
-    rank = ibis.row_number().over(
-        group_by=[exchanges.day, exchanges.account_id, exchanges.conversation_id, exchanges.prompt_hash],
-        order_by=[exchanges.start_time, exchanges.exchange_key],
+    order = [exchanges.prompt_hash.isnull(), exchanges.start_time, exchanges.exchange_key]
+    owner = [exchanges.day, exchanges.account_id, exchanges.conversation_id]
+    hour = exchanges.conversation_id.isnull().ifelse(exchanges.hour, ibis.null("int16"))
+    ranked = exchanges.mutate(
+        n_same=ibis.row_number().over(group_by=[*owner, exchanges.prompt_hash], order_by=order),
+        n_before=ibis.row_number().over(group_by=[*owner, hour], order_by=order),
     )
-    ranked = exchanges.mutate(n_before=rank)
-    is_first = (ranked.n_before == 0) & ranked.prompt_hash.notnull()
+    has_prompt = ranked.prompt_hash.notnull()
+    is_first = (ranked.n_same == 0) & has_prompt
+    is_sampled = is_first & (ranked.prompt_hash % PROMPT_SAMPLE == 0)
     thinned = ranked.mutate(
-        micro_cell=ibis.ifelse(is_first, ranked.micro_cell, ibis.null("int16")),
-        capability=ibis.ifelse(is_first, ranked.capability, ibis.null("int16")),
+        micro_cell=is_first.ifelse(ranked.micro_cell, ibis.null("int16")),
+        capability=is_first.ifelse(ranked.capability, ibis.null("int16")),
+        prompt=is_sampled.ifelse(_bin_of(ranked.prompt_hash), ibis.null("int16")),
+        materials=((ranked.n_before == 0) & has_prompt).ifelse(ranked.materials, ibis.null("array<int16>")),
     )
-    return thinned.drop("n_before", "exchange_key", "conversation_id", "prompt_hash")
+    return thinned.drop("n_same", "n_before", "exchange_key", "conversation_id", "prompt_hash")
+
+
+def _bin_of(prompt_hash: "ir.IntegerColumn") -> "ir.IntegerValue":
+    """Bits 2 to 16 of the hash: those below decide which prompts are kept."""
+    return ((prompt_hash >> 2) & BIN_MASK).cast("int16")
 
 
 def _numbered(exchanges: "ir.Table") -> "ir.Table":

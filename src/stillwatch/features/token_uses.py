@@ -12,7 +12,10 @@ from stillwatch.model.tables import TOKEN_USES
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_CARRIED = ("day", "account_id", "hour", "start_time", "input_tokens", "output_tokens", "micro_cell", "capability")
+_CARRIED = (
+    "day", "account_id", "hour", "start_time", "input_tokens", "output_tokens", "micro_cell", "capability", "prompt",
+    "materials",
+)  # fmt: skip
 
 
 def token_uses(exchanges: "ir.Table", shared_shingles: "ir.Table", token_kinds: Sequence[str]) -> "ir.Table":

@@ -20,6 +20,8 @@ def volumes(rows: "ir.Table") -> "dict[str, ir.Value]":
         "hours": or_empty(rows.hour.collect()).sort(),
         "micro_cells": or_empty(rows.micro_cell.collect()).sort(),
         "capabilities": or_empty(rows.capability.collect()).sort(),
+        "prompts": or_empty(rows.prompt.collect()).sort(),
+        "materials": or_empty(rows.materials.collect().flatten()).sort(),
         "first_seen_at": rows.start_time.min(),
         "last_seen_at": rows.start_time.max(),
     }

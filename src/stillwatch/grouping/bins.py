@@ -22,6 +22,8 @@ def slice_bins(rows: "ir.Table", sources: "ir.Table", keys: tuple[str, ...], run
         _counted(inside, "cell", inside.micro_cells.unnest(), shift=CELL_BITS),
         _counted(inside, "hour", inside.hours.unnest(), shift=0),
         _counted(inside, "capability", inside.capabilities.unnest(), shift=0),
+        _counted(inside, "prompt", inside.prompts.unnest(), shift=0),
+        _counted(inside, "material", inside.materials.unnest(), shift=0),
         _days(inside, first),
     ]
     return ibis.union(*axes)

@@ -5,9 +5,11 @@ from stillwatch.scoring.customer import single_customer_groups
 from stillwatch.scoring.fit import FitOptions, HonestGroups, fit
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.refit import Refit, refit
-from stillwatch.scoring.run import READS, WRITES, calibration_row, calibrations, run, score_groups
+from stillwatch.scoring.run import READS, WRITES, calibration_row, calibrations, run, score_groups, scored
 from stillwatch.scoring.settings import Settings
-from stillwatch.scoring.strength import signal_weights
+from stillwatch.scoring.shift import Shift
+from stillwatch.scoring.strength import run_shifts, strength_of
+from stillwatch.scoring.train import PlantedGroups
 
 __all__ = [
     "READS",
@@ -16,16 +18,20 @@ __all__ = [
     "FitOptions",
     "GroupMatrix",
     "HonestGroups",
+    "PlantedGroups",
     "Refit",
     "Settings",
+    "Shift",
     "calibration_row",
     "calibrations",
     "fit",
     "group_matrix",
     "refit",
     "run",
+    "run_shifts",
     "score_groups",
+    "scored",
     "shipped",
-    "signal_weights",
     "single_customer_groups",
+    "strength_of",
 ]

@@ -9,14 +9,17 @@ import msgspec
 import numpy as np
 
 from stillwatch.errors import CalibrationError
+from stillwatch.scoring.boosting import Boosting
 from stillwatch.stats.conformal import FloatArray, IntArray, RankReference, ScaleCurve
 
-FORMAT: Final = 1
-"""Version of the JSON body; a reader refuses any other."""
+FORMAT: Final = 2
+"""Version of the JSON body; a reader refuses later ones. Bodies of version 1 have no boosting."""
 ALL_FAMILIES: Final = "all"
 """Curves over every family: used for a family in which too few honest groups had the signal."""
 ALL_BANDS: Final = -1
 """Ranks over groups of every volume."""
+SCALE_FEATURES: Final = ("log_accounts", "log_volume")
+"""What a boosting sees after the signals: log of accounts, and log of exchanges per account."""
 
 Floats = tuple[float, ...]
 
@@ -107,9 +110,10 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     Curves and ranks come from the reference windows; `tail` and `lookalikes`' scores from the threshold windows, whose
     worlds are disjoint from them. `n_account_windows` counts accounts over the threshold windows, `n_windows` these
     windows; `n_group_people` sums the sizes of all their judged groups. `origin` says in words what was fitted on.
+    All scores in it are those of `boosting`, or of the label-free sum with `weights` where that is None.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
     kind: Literal["shipped", "fitted"]
     origin: str
     signals: tuple[str, ...]
@@ -124,6 +128,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     lookalikes: tuple[Lookalike, ...]
     tail: tuple[TailGroup, ...]
     mix: tuple[Cell, ...]
+    boosting: Boosting | None = None
 
     @property
     def calibration_id(self) -> str:
@@ -170,9 +175,15 @@ def _check_lengths(found: Calibration) -> None:
         and all(_is_sound(curve.volume) and _is_sound(curve.size) for curve in found.curves)
         and all(len(rank.knots) == len(rank.n_above) > 0 for rank in found.ranks)
         and bool(found.lookalikes)
+        and _fits(found.boosting, found.signals)
     )
     if not sound:
         raise CalibrationError("calibration is damaged: its lists differ in length; fit it again")
+
+
+def _fits(boosting: Boosting | None, signals: tuple[str, ...]) -> bool:
+    """Whether a boosting can be walked and sees the calibration's signals in their order."""
+    return boosting is None or (boosting.is_sound() and boosting.features == (*signals, *SCALE_FEATURES))
 
 
 def _is_sound(line: Line) -> bool:

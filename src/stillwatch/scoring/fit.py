@@ -24,7 +24,9 @@ from stillwatch.scoring.calibration import (
     TailGroup,
 )
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
-from stillwatch.scoring.strength import Strength, p_values, signal_weights, standardise, volume_bands
+from stillwatch.scoring.scorer import DECIMALS, scorer_of
+from stillwatch.scoring.strength import Strength, settled_residuals, signal_weights, strength_of, volume_bands
+from stillwatch.scoring.train import PlantedGroups, train
 from stillwatch.scoring.verdict import RESIDUAL_CAP
 from stillwatch.stats.conformal import FloatArray, IntArray, ScaleCurve, fit_scale_curve, reduce_reference
 
@@ -61,6 +63,11 @@ class HonestGroups:
         """The groups as a matrix, ordered by group id."""
         return group_matrix(self.groups, self.signals, signals)
 
+    @property
+    def windows(self) -> IntArray:
+        """Window of each group, ordered by group id."""
+        return np.asarray(self.groups.sort_by("group_id")["window_no"].to_numpy(), dtype=np.int64)
+
 
 class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What is not in the groups themselves: where they come from and how many people stood behind them."""
@@ -70,46 +77,65 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     n_account_windows: int
 
 
-def fit(reference: HonestGroups, threshold: HonestGroups, options: FitOptions) -> Calibration:
+def fit(
+    reference: HonestGroups, threshold: HonestGroups, options: FitOptions, planted: PlantedGroups | None = None
+) -> Calibration:
     """The calibration in which `reference` says what honest signals look like and `threshold` what honest scores reach.
 
-    The two must come from disjoint worlds: a group ranked among itself scores too low. Every group of both is taken as
-    honest and independent of the groups that will be judged, given its family and size.
+    With `planted` a boosting is fitted to its campaigns and makes the scores; else they are the label-free sum. All
+    must come from disjoint worlds: a group ranked among itself scores too low, and a tail that a boosting was fitted to
+    reaches less far than the next one. Every group of the first two is taken as honest and independent of the groups
+    that will be judged, given its family and size.
 
     Raises:
-        CalibrationError: either sample is empty, or no signal has a value.
+        CalibrationError: a sample is empty, or no signal has a value.
     """
     signals = reference.signal_names()
     if not signals or not reference.groups.num_rows or not threshold.groups.num_rows:
         raise CalibrationError("a calibration needs honest groups with signals in both samples, got none; add windows")
     known = reference.matrix(signals)
     curves = _curves(known)
-    residuals = standardise(known, curves)
+    residuals = settled_residuals(known, curves, reference.windows)
     ranks = _all_ranks(signals, residuals, known)
     fresh = threshold.matrix(signals)
-    fresh_residuals = standardise(fresh, curves)
-    found = p_values(fresh_residuals, fresh.volumes, ranks, signals)
-    weights = signal_weights(signals)
-    strength = Strength(fresh_residuals, found, np.log10(fresh.n_tests), np.array(weights))
-    details = threshold.groups.sort_by("group_id")
-    names = sorted(set(reference.groups["honest_class"].to_pylist()) | set(details["honest_class"].to_pylist()))
-    labels = _labels(reference.groups.sort_by("group_id"), names)
-    fresh_labels = _labels(details, names)
-    return Calibration(
+    bare = Calibration(
         kind=options.kind,
         origin=options.origin,
         signals=signals,
-        weights=weights,
+        weights=signal_weights(signals),
         n_account_windows=options.n_account_windows,
-        n_windows=len(pc.unique(details["window_no"])),
+        n_windows=len(np.unique(threshold.windows)),
         n_group_people=int(fresh.sizes.sum()),
         n_groups=len(fresh.sizes),
         size_q95=float(np.quantile(fresh.sizes, 0.95)),
         curves=curves,
         ranks=ranks,
-        lookalikes=_lookalikes(names, (residuals, labels), (strength, fresh_labels), fresh.sizes),
-        tail=tail_groups(strength, fresh, fresh_labels, details["window_no"].to_numpy()),
+        lookalikes=(),
+        tail=(),
         mix=mix_of(fresh),
+        boosting=train(planted, signals, curves, ranks) if planted else None,
+    )
+    return _with_scores(bare, residuals, reference.groups, threshold)
+
+
+def _with_scores(
+    bare: Calibration, residuals: FloatArray, reference_groups: pa.Table, threshold: HonestGroups
+) -> Calibration:
+    """`bare` with its tail and classes, from the scores that its own scorer gives to the threshold groups."""
+    fresh = threshold.matrix(bare.signals)
+    strength = strength_of(fresh, bare, threshold.windows)
+    scores = scorer_of(bare).scores(strength.evidence)
+    details = threshold.groups.sort_by("group_id")
+    names = sorted({*reference_groups["honest_class"].to_pylist(), *details["honest_class"].to_pylist()})
+    labels, known = _labels(details, names), _labels(reference_groups.sort_by("group_id"), names)
+    centroids = []
+    for place in range(len(names)):
+        inside = residuals[known == place] if (known == place).any() else strength.residuals[labels == place]
+        centroids.append(centroid_of(inside))
+    return msgspec.structs.replace(
+        bare,
+        lookalikes=_lookalikes(names, centroids, scores, labels, fresh.sizes),
+        tail=tail_groups(strength, scores, fresh.families, labels, threshold.windows),
     )
 
 
@@ -159,55 +185,60 @@ def _ranks(signal: str, band: int, residuals: FloatArray) -> Ranks:
 
 
 def _lookalikes(
-    names: Sequence[str], known: tuple[FloatArray, IntArray], fresh: tuple[Strength, IntArray], sizes: IntArray
+    names: Sequence[str],
+    centroids: Sequence[tuple[float | None, ...]],
+    scores: FloatArray,
+    labels: IntArray,
+    sizes: IntArray,
 ) -> tuple[Lookalike, ...]:
-    """The classes: centroids from the reference groups (else from the threshold groups), scores from the latter."""
-    residuals, labels = known
-    strength, fresh_labels = fresh
-    found = []
-    for place, name in enumerate(names):
-        rows, fresh_rows = labels == place, fresh_labels == place
-        inside = residuals[rows] if rows.any() else strength.residuals[fresh_rows]
-        scores = strength.scores[fresh_rows]
-        found.append(
-            Lookalike(
-                name=name,
-                n_groups=int(fresh_rows.sum()),
-                centroid=centroid_of(np.clip(inside, -RESIDUAL_CAP, RESIDUAL_CAP)),
-                score_q99=round(float(np.quantile(scores, 0.99)), 4) if scores.size else 0.0,
-                largest=int(sizes[fresh_rows].max()) if scores.size else 0,
-            )
-        )
-    return tuple(found)
+    """The classes, with how high the scores of their threshold groups go."""
+    return tuple(
+        lookalike(name, centroid, scores[labels == place], sizes[labels == place])
+        for place, (name, centroid) in enumerate(zip(names, centroids, strict=True))
+    )
+
+
+def lookalike(name: str, centroid: tuple[float | None, ...], scores: FloatArray, sizes: IntArray) -> Lookalike:
+    """The class of groups with these scores and sizes; a class without any claims nothing about its scores."""
+    return Lookalike(
+        name=name,
+        n_groups=len(scores),
+        centroid=centroid,
+        score_q99=round(float(np.quantile(scores, 0.99)), 4) if scores.size else 0.0,
+        largest=int(sizes.max()) if scores.size else 0,
+    )
 
 
 def centroid_of(residuals: FloatArray) -> tuple[float | None, ...]:
-    """Mean of each signal over the groups that have it, None where none has."""
-    counts = (~np.isnan(residuals)).sum(axis=0)
-    sums = np.nansum(residuals, axis=0)
+    """Mean of each signal over the groups that have it, None where none has; residuals count RESIDUAL_CAP at most."""
+    capped = np.clip(residuals, -RESIDUAL_CAP, RESIDUAL_CAP)
+    counts = (~np.isnan(capped)).sum(axis=0)
+    sums = np.nansum(capped, axis=0)
     return tuple(round(float(s / n), 4) if n else None for s, n in zip(sums, counts, strict=True))
 
 
-def tail_groups(strength: Strength, matrix: GroupMatrix, labels: IntArray, windows: IntArray) -> tuple[TailGroup, ...]:
+def tail_groups(
+    strength: Strength, scores: FloatArray, families: NDArray[np.str_], labels: IntArray, windows: IntArray
+) -> tuple[TailGroup, ...]:
     """The highest-scoring groups, by falling score.
 
     A system prompt and its tools, sent by the same accounts in the same exchanges, are two groups and one crowd: of
     groups of one window with equal size and equal strength in every signal only the first is kept.
     """
-    top = np.argsort(-strength.scores, kind="stable")[: 2 * N_TAIL]
-    log10s = np.round(strength.log10s, 2)
+    top = np.argsort(-scores, kind="stable")[: 2 * N_TAIL]
+    log10s = np.round(strength.evidence.log10s[top], DECIMALS)
     found = [
         TailGroup(
             window_no=int(windows[row]),
             class_no=int(labels[row]),
-            family=str(matrix.families[row]),
-            n_accounts=int(matrix.sizes[row]),
-            volume=round(float(matrix.volumes[row]), 2),
+            family=str(families[row]),
+            n_accounts=int(strength.sizes[row]),
+            volume=round(float(strength.volumes[row]), DECIMALS),
             weight=1.0,
             log10_tests=round(float(strength.log10_tests[row]), 3),
-            strengths=tuple(log10s[row].tolist()),
+            strengths=tuple(log10s[place].tolist()),
         )
-        for row in top
+        for place, row in enumerate(top)
     ]
     first: dict[tuple[object, ...], TailGroup] = {}
     for group in found:

@@ -19,11 +19,22 @@ FAMILIES: Final = {
     "address": "network",
     "prefix": "network",
     "ja4": "network",
+    "signup_address": "network",
+    "signup_prefix": "network",
 }
 """Token kinds whose honest groups behave alike; any other kind (device, payment, ...) is of the identity family."""
 IDENTITY_FAMILY: Final = "identity"
 PROPOSAL_FAMILIES: Final = {"stratum": "stratum", "linked": "linked", "community": "linked"}
 """A stratum is young or focused by construction and a linked group shares two tokens: each has its own honest range."""
+
+NEVER_ACCUSED: Final = frozenset({"network"})
+"""Families that at most lead to a review: whoever shares an exit with a campaign has done nothing."""
+ALPHA_SHARES: Final = ((("content",), 0.3), (("network", "identity"), 0.25), (("stratum", "linked"), 0.05))
+"""How the people that may be accused are shared out among families. What accounts send is the case against them, and
+gets most. A shared address or card has many honest reasons, strata and links are chosen by what is suspicious, and
+their honest tails, blocks of hundreds of people, must not cover up those who are alike in what they send. Four tenths
+are held back: on windows that did not set a threshold more people are accused than on those that did, because people
+are accused in blocks (docs/calibration.md, Limits)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch.scoring.calibration import Calibration, Lookalike, TailGroup
-from stillwatch.scoring.fit import centroid_of, mix_of, size_bands, tail_groups
+from stillwatch.scoring.fit import centroid_of, lookalike, mix_of, size_bands, tail_groups
 from stillwatch.scoring.matrix import GroupMatrix
+from stillwatch.scoring.scorer import scorer_of
 from stillwatch.scoring.strength import Strength, strength_of
-from stillwatch.scoring.verdict import RESIDUAL_CAP, nearest_lookalikes
+from stillwatch.scoring.verdict import nearest_lookalikes
 
 WEIGHT_LIMITS: Final = (0.25, 4.0)
 """A history may hide campaigns, and its cells may be nearly empty: it moves a weight by a factor of four at most."""
@@ -91,27 +92,23 @@ def _with_judged(
     is_honest: NDArray[np.bool_],
 ) -> tuple[tuple[TailGroup, ...], tuple[Lookalike, ...]]:
     """Tail and classes with the groups that a person judged honest; their window is one more than the shipped ones."""
-    judged = strength_of(own.take(is_honest), shipped)
-    sizes = own.sizes[is_honest]
+    judged = strength.take(is_honest)
+    scores = scorer_of(shipped).scores(judged.evidence)
+    sizes = judged.sizes
     label = np.full(len(sizes), len(shipped.lookalikes), dtype=np.int64)
     window = np.full(len(sizes), -1, dtype=np.int64)
-    added = tail_groups(judged, own.take(is_honest), label, window)
-    name = Lookalike(
-        name=JUDGED_CLASS,
-        n_groups=len(sizes),
-        centroid=centroid_of(np.clip(strength.residuals[is_honest], -RESIDUAL_CAP, RESIDUAL_CAP)),
-        score_q99=round(float(np.quantile(judged.scores, 0.99)), 4),
-        largest=int(sizes.max()),
-    )
+    added = tail_groups(judged, scores, own.families[is_honest], label, window)
+    name = lookalike(JUDGED_CLASS, centroid_of(judged.residuals), scores, sizes)
     return (*tail, *added), (*shipped.lookalikes, name)
 
 
 def _misfit(shipped: Calibration, strength: Strength) -> dict[str, float]:
     """Share of own groups near each class above its 0.99 quantile, where at least thirty are near."""
     nearest = nearest_lookalikes(strength.residuals, shipped)
+    all_scores = scorer_of(shipped).scores(strength.evidence)
     found = {}
     for place, one in enumerate(shipped.lookalikes):
-        scores = strength.scores[nearest == place]
+        scores = all_scores[nearest == place]
         if scores.size >= MIN_GROUPS_FOR_MISFIT:
             found[one.name] = float(np.mean(scores > one.score_q99))
     return found

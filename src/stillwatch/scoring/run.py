@@ -14,16 +14,17 @@ from stillwatch.model.tier import Tier
 from stillwatch.scoring.calibration import Calibration, shipped
 from stillwatch.scoring.customer import single_customer_groups
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
+from stillwatch.scoring.scorer import scorer_of
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.strength import Strength, measured, strength_of
 from stillwatch.scoring.verdict import (
-    accusable,
     honest_tail,
     nearest_lookalikes,
     people_q_values,
     tiers,
     window_p_values,
 )
+from stillwatch.stats.conformal import FloatArray
 
 READS = (GROUPS, GROUP_SIGNALS, GROUP_MEMBERS, ACCOUNTS, CALIBRATIONS)
 WRITES = (GROUP_SCORES,)
@@ -85,42 +86,46 @@ def _only_calibration(rows: pa.Table) -> Calibration:
 
 
 def score_groups(matrix: GroupMatrix, calibration: Calibration, *, alpha: float, settings: Settings) -> pa.Table:
-    """The GROUP_SCORES rows of the groups of `matrix`, ordered by group id."""
+    """The GROUP_SCORES rows of the groups of `matrix`, which are all judged groups of one run, ordered by group id."""
     strength = strength_of(matrix, calibration)
-    is_measured = measured(strength.residuals)
-    tail = honest_tail(calibration, is_measured, settings=settings)
-    scores = strength.scores
+    return scored(matrix.group_ids, strength, calibration, alpha=alpha, settings=settings)
+
+
+def scored(
+    group_ids: pa.Array, strength: Strength, calibration: Calibration, *, alpha: float, settings: Settings
+) -> pa.Table:
+    """The GROUP_SCORES rows of groups whose strength is known, in their order."""
+    tail = honest_tail(calibration, measured(strength.residuals), settings=settings)
+    evidence = strength.evidence
+    scorer = scorer_of(calibration)
+    scores, contributions = scorer.scores(evidence), scorer.contributions(evidence)
     nearest = nearest_lookalikes(strength.residuals, calibration)
     quantiles = np.array([lookalike.score_q99 for lookalike in calibration.lookalikes])
     names = [lookalike.name for lookalike in calibration.lookalikes]
-    verdicts = tiers(
-        scores,
-        accusable(strength.log10s, matrix.volumes, settings),
-        tail,
-        people=calibration.n_account_windows,
-        alpha=alpha,
-    )
     columns = {
-        "group_id": matrix.group_ids,
-        **_signal_columns(strength, matrix.signals),
+        "group_id": group_ids,
+        **_signal_columns(strength, contributions, scores, calibration.signals),
         "score": scores,
         "p_value": window_p_values(scores, tail, n_windows=calibration.n_windows),
-        "q_value": people_q_values(scores, matrix.sizes, tail, n_group_people=calibration.n_group_people),
-        "tier": verdicts,
+        "q_value": people_q_values(scores, strength.sizes, tail, n_group_people=calibration.n_group_people),
+        "tier": tiers(strength, scores, tail, people=calibration.n_account_windows, alpha=alpha, settings=settings),
         "nearest_lookalike": pa.array([names[place] for place in nearest], pa.string()),
         "margin": scores - quantiles[nearest],
         "calibration_id": pa.array([calibration.calibration_id] * len(scores), pa.string()),
     }
-    return pa.table(columns, schema=GROUP_SCORES.schema)
+    return pa.table({name: columns[name] for name in GROUP_SCORES.schema.names}, schema=GROUP_SCORES.schema)
 
 
-def _signal_columns(strength: Strength, signals: tuple[str, ...]) -> dict[str, pa.Array]:
-    """The signals that each group has, with their p-values, as two parallel lists."""
+def _signal_columns(
+    strength: Strength, contributions: FloatArray, scores: FloatArray, signals: tuple[str, ...]
+) -> dict[str, pa.Array]:
+    """The signals that each group has, with their p-values and contributions, as parallel lists; what is left."""
     has = ~np.isnan(strength.residuals)
     offsets = pa.array(np.append(0, has.sum(axis=1).cumsum()), pa.int32())
     names = pa.array(np.array(signals)[np.nonzero(has)[1]].tolist(), pa.string())
-    p_values = pa.array(strength.p_values[has], pa.float64())
     return {
         "signals": pa.ListArray.from_arrays(offsets, names),
-        "p_values": pa.ListArray.from_arrays(offsets, p_values),
+        "p_values": pa.ListArray.from_arrays(offsets, pa.array(strength.p_values[has], pa.float64())),
+        "contributions": pa.ListArray.from_arrays(offsets, pa.array(contributions[has], pa.float64())),
+        "baseline": scores - np.where(has, contributions, 0.0).sum(axis=1),
     }

@@ -1,4 +1,4 @@
-"""How strongly each signal of a group speaks against honesty, and what they say together."""
+"""How strongly each signal of a group speaks against honesty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from stillwatch.scoring.calibration import ALL_BANDS, ALL_FAMILIES, Calibration, Curve, Ranks
 from stillwatch.scoring.matrix import GroupMatrix
+from stillwatch.scoring.scorer import Evidence
+from stillwatch.scoring.shift import Shift, population_shifts, settle
 from stillwatch.stats.conformal import FloatArray, IntArray
 
 CONTEXT_SIGNALS: Final = frozenset({"coverage_entropy", "hour_concentration", "target_share", "youth"})
@@ -24,27 +26,31 @@ have heavy tails that no centre and spread takes away, and such groups must not 
 class Strength:
     """Per group and signal, all (n_groups, n_signals): standardised values (NaN when missing) and conformal p-values.
 
-    A missing signal has p = 1 and so adds nothing.
+    A missing signal has p = 1. `sizes` are in accounts, `volumes` in exchanges per account.
     """
 
+    families: NDArray[np.str_]
     residuals: FloatArray
     p_values: FloatArray
+    sizes: IntArray
+    volumes: FloatArray
     log10_tests: FloatArray
-    weights: FloatArray
 
     @property
-    def log10s(self) -> FloatArray:
-        """-log10 p, (n_groups, n_signals)."""
-        return np.asarray(-np.log10(self.p_values))
+    def evidence(self) -> Evidence:
+        """What a scorer sees of the groups."""
+        return Evidence(-np.log10(self.p_values), self.sizes, self.volumes, self.log10_tests)
 
-    @property
-    def scores(self) -> FloatArray:
-        """Label-free score of each group: the weighted sum of -log10 p, less the log10 of the tests that it is one of.
-
-        Null hypothesis: the group's standardised signals are exchangeable with those of honest groups. The sum is no
-        p-value (signals depend on each other); its meaning comes only from the honest groups' own sums. Never negative.
-        """
-        return total(self.log10s, self.weights, self.log10_tests)
+    def take(self, rows: NDArray[np.bool_]) -> "Strength":
+        """The groups where `rows` is true."""
+        return Strength(
+            self.families[rows],
+            self.residuals[rows],
+            self.p_values[rows],
+            self.sizes[rows],
+            self.volumes[rows],
+            self.log10_tests[rows],
+        )
 
 
 def signal_weights(signals: Sequence[str]) -> tuple[float, ...]:
@@ -52,16 +58,33 @@ def signal_weights(signals: Sequence[str]) -> tuple[float, ...]:
     return tuple(CONTEXT_WEIGHT if signal in CONTEXT_SIGNALS else 1.0 for signal in signals)
 
 
-def total(log10s: FloatArray, weights: FloatArray, log10_tests: FloatArray) -> FloatArray:
-    """The weighted sum over signals, corrected for the number of tests (Bonferroni within the strata of one token)."""
-    return np.asarray(np.maximum(log10s @ weights - log10_tests, 0.0))
+def strength_of(matrix: GroupMatrix, calibration: Calibration, windows: IntArray | None = None) -> Strength:
+    """The strength of every signal of every group; `matrix` has the calibration's signals in its order.
+
+    The groups are all judged groups of one run, or of the `windows` (n_groups,) that tell several apart: each run's own
+    shift is taken off (see `shift`), which a part of its groups would not show.
+    """
+    return measure(matrix, calibration.curves, calibration.ranks, windows)
 
 
-def strength_of(matrix: GroupMatrix, calibration: Calibration) -> Strength:
-    """The strength of every signal of every group; `matrix` has the calibration's signals in its order."""
-    residuals = standardise(matrix, calibration.curves)
-    found = p_values(residuals, matrix.volumes, calibration.ranks, matrix.signals)
-    return Strength(residuals, found, np.log10(matrix.n_tests), np.array(calibration.weights))
+def measure(
+    matrix: GroupMatrix, curves: Sequence[Curve], ranks: Sequence[Ranks], windows: IntArray | None = None
+) -> Strength:
+    """The strength by these curves and ranks; `windows` as in `strength_of`."""
+    residuals = settled_residuals(matrix, curves, windows)
+    found = p_values(residuals, matrix.volumes, ranks, matrix.signals)
+    return Strength(matrix.families, residuals, found, matrix.sizes, matrix.volumes, np.log10(matrix.n_tests))
+
+
+def settled_residuals(matrix: GroupMatrix, curves: Sequence[Curve], windows: IntArray | None = None) -> FloatArray:
+    """Standardised values less each window's own shift, (n_groups, n_signals)."""
+    known = np.zeros(len(matrix.sizes), dtype=np.int64) if windows is None else windows
+    return settle(standardise(matrix, curves), matrix.families, matrix.signals, known)
+
+
+def run_shifts(matrix: GroupMatrix, calibration: Calibration) -> tuple[Shift, ...]:
+    """What is taken off the residuals of a run, by signal and family: how far its population lies above honest ones."""
+    return population_shifts(standardise(matrix, calibration.curves), matrix.families, matrix.signals)
 
 
 def standardise(matrix: GroupMatrix, curves: Sequence[Curve]) -> FloatArray:

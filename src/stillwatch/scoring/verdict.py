@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from stillwatch.model.tier import Tier
 from stillwatch.scoring.calibration import Calibration
+from stillwatch.scoring.matrix import ALPHA_SHARES, NEVER_ACCUSED
+from stillwatch.scoring.scorer import Evidence, scorer_of, tail_evidence
 from stillwatch.scoring.settings import REVIEW_FACTOR, Settings
-from stillwatch.scoring.strength import total
+from stillwatch.scoring.strength import Strength
 from stillwatch.stats.conformal import FloatArray, IntArray, conformal_p
 from stillwatch.stats.intervals import poisson_upper
 from stillwatch.stats.multiple_testing import monotone_q
@@ -23,42 +25,56 @@ RESIDUAL_CAP: Final = 6.0
 class HonestTail:
     """The highest-scoring honest groups, by falling score, with only the signals that the run measured.
 
-    `people` are accounts times the group's weight.
+    `people` are accounts times the group's weight. Every honest group above `floor` is in it, below some are missing.
     """
 
     scores: FloatArray
     people: FloatArray
     windows: IntArray
+    families: NDArray[np.str_]
     is_accusable: NDArray[np.bool_]
+    floor: float
 
     def take(self, rows: NDArray[np.bool_]) -> "HonestTail":
         """The groups where `rows` is true."""
-        return HonestTail(self.scores[rows], self.people[rows], self.windows[rows], self.is_accusable[rows])
+        return HonestTail(
+            self.scores[rows],
+            self.people[rows],
+            self.windows[rows],
+            self.families[rows],
+            self.is_accusable[rows],
+            self.floor,
+        )
 
 
 def honest_tail(calibration: Calibration, is_measured: NDArray[np.bool_], *, settings: Settings) -> HonestTail:
     """The calibration's tail rescored with the signals that the run measured.
 
     A deployment without account records has no youth signal; honest groups are then judged without it as well, so that
-    the threshold is not held up by evidence that nobody in this run can have.
+    the threshold is not held up by evidence that nobody in this run can have. No score rises by losing a signal, so
+    that groups outside of the tail stay below the lowest score that the tail has with every signal.
     """
-    log10s = np.array([group.strengths for group in calibration.tail]).reshape(-1, len(calibration.signals))
-    log10s = log10s[:, is_measured]
-    weights = np.array(calibration.weights)[is_measured]
-    scores = total(log10s, weights, np.array([group.log10_tests for group in calibration.tail]))
+    scorer = scorer_of(calibration)
+    full = tail_evidence(calibration.tail, n_signals=len(calibration.signals))
+    seen = full.only(is_measured)
+    scores = scorer.scores(seen)
+    families = np.array([group.family for group in calibration.tail], dtype=np.str_)
     order = np.argsort(-scores, kind="stable")
     return HonestTail(
         scores[order],
         np.array([group.n_accounts * group.weight for group in calibration.tail])[order],
         np.array([group.window_no for group in calibration.tail], dtype=np.int64)[order],
-        accusable(log10s, np.array([group.volume for group in calibration.tail]), settings)[order],
+        families[order],
+        accusable(seen, families, settings)[order],
+        float(scorer.scores(full).min(initial=np.inf)),
     )
 
 
-def accusable(log10s: FloatArray, volumes: FloatArray, settings: Settings) -> NDArray[np.bool_]:
-    """Which groups have enough strong signals, and enough exchanges per account, to be accused at any score."""
-    n_strong = (log10s >= -np.log10(settings.strong_p)).sum(axis=1)
-    return np.asarray((n_strong >= settings.min_strong_signals) & (volumes >= settings.min_volume), dtype=np.bool_)
+def accusable(evidence: Evidence, families: NDArray[np.str_], settings: Settings) -> NDArray[np.bool_]:
+    """Which groups can be accused: not for a network alone, and with enough strong signals and exchanges."""
+    n_strong = (evidence.log10s >= -np.log10(settings.strong_p)).sum(axis=1)
+    is_enough = (n_strong >= settings.min_strong_signals) & (evidence.volumes >= settings.min_volume)
+    return np.asarray(is_enough & ~np.isin(families, list(NEVER_ACCUSED)), dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,42 +91,48 @@ def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
     `budget` is alpha x the calibration's account-windows. People of groups that overlap in part count once for each
     group, which errs to the strict side. It is resolved when the budget could hold one honest group of the median size
     of those that ten times the budget reaches: people are accused in blocks, and below one block the threshold is
-    merely the highest score that was ever seen, which says nothing about the rate above it.
+    merely the highest score that was ever seen, which says nothing about the rate above it. It is never below the
+    tail's floor; without any honest group no score exceeds it.
     """
     spent = np.cumsum(tail.people)
     if spent.size == 0:
-        return Threshold(0.0, is_resolved=False)
+        return Threshold(np.inf, is_resolved=False)
     over = np.flatnonzero(spent > budget)
-    score = tail.scores[int(over[0])] if over.size else tail.scores[-1]
+    score = max(tail.scores[int(over[0])] if over.size else tail.scores[-1], tail.floor)
     n_near = int(np.searchsorted(spent, REVIEW_FACTOR * budget, side="right")) + 1
     return Threshold(float(score), is_resolved=budget >= float(np.median(tail.people[:n_near])))
 
 
 def tiers(
-    scores: FloatArray, is_accusable: NDArray[np.bool_], tail: HonestTail, *, people: int, alpha: float
+    strength: Strength, scores: FloatArray, tail: HonestTail, *, people: int, alpha: float, settings: Settings
 ) -> pa.Array:
     """The verdict on each group: accuse, review or none.
 
-    (1) Above the threshold at ten times alpha: review. (2) Above the threshold at alpha, accusable at all, and by a
-    calibration that resolves alpha: accuse. Honest groups that are not accusable do not hold the accuse threshold up.
+    Families have thresholds of their own, at their share of alpha (ALPHA_SHARES, together less than one): (1) above
+    the one at ten times alpha: review. (2) Above the one at alpha, accusable at all, and by a calibration
+    that resolves alpha: accuse. Honest groups that are not accusable do not hold the accuse threshold up.
     """
-    review = threshold_in_people(tail, budget=REVIEW_FACTOR * alpha * people)  # (1)
-    accuse = threshold_in_people(tail.take(tail.is_accusable), budget=alpha * people)  # (2)
-    is_accused = (scores > accuse.score) & is_accusable
-    is_reviewed = (scores > review.score) | is_accused
-    top = Tier.ACCUSE if accuse.is_resolved else Tier.REVIEW
-    names = np.where(is_accused, top.value, np.where(is_reviewed, Tier.REVIEW.value, Tier.NONE.value))
-    return pa.array(names.tolist(), pa.string())
+    found = np.full(len(scores), Tier.NONE.value, dtype=object)
+    is_accusable = accusable(strength.evidence, strength.families, settings)
+    for families, share in ALPHA_SHARES:
+        own, rows = tail.take(np.isin(tail.families, families)), np.isin(strength.families, families)
+        review = threshold_in_people(own, budget=REVIEW_FACTOR * share * alpha * people)  # (1)
+        accuse = threshold_in_people(own.take(own.is_accusable), budget=share * alpha * people)  # (2)
+        is_accused = rows & (scores > accuse.score) & is_accusable
+        found[rows & (scores > review.score) | is_accused] = Tier.REVIEW.value
+        found[is_accused & accuse.is_resolved] = Tier.ACCUSE.value
+    return pa.array(found.tolist(), pa.string())
 
 
 def window_p_values(scores: FloatArray, tail: HonestTail, *, n_windows: int) -> FloatArray:
     """Rank of each score among the best scores of honest provider-windows: (1 + #{best >= score}) / (1 + n_windows).
 
     Null hypothesis: the run's best group is exchangeable with the best group of an honest window of a like provider.
-    The best of a window is already a selection over all its overlapping groups, so no further correction is due.
+    The best of a window is already a selection over all its overlapping groups, so no further correction is due. A
+    window without a group in the tail counts as having its best at the floor.
     """
     numbers = np.unique(tail.windows)
-    best = np.zeros(max(n_windows, numbers.size))
+    best = np.full(max(n_windows, numbers.size), tail.floor)
     for place, number in enumerate(numbers):
         best[place] = tail.scores[tail.windows == number].max()
     return conformal_p(scores, best)
@@ -120,13 +142,12 @@ def people_q_values(scores: FloatArray, sizes: IntArray, tail: HonestTail, *, n_
     """Estimated share of honest people among all people in groups at this score or above, made monotone.
 
     Honest people above a score come from the calibration, scaled by the people in judged groups here and there, plus
-    one person, so that no share is ever zero. Below the kept tail every honest person counts as above.
+    one person, so that no share is ever zero. From the tail's floor down every honest person counts as above.
     """
     order = np.argsort(-scores, kind="stable")
     at_or_above = np.searchsorted(-tail.scores, -scores[order], side="right")
     spent = np.append(0, np.cumsum(tail.people))[at_or_above].astype(np.float64)
-    floor = tail.scores[-1] if tail.scores.size else np.inf
-    honest = np.where(scores[order] < floor, n_group_people, spent) + 1.0
+    honest = np.where(scores[order] <= tail.floor, n_group_people, spent) + 1.0
     ties = np.searchsorted(-scores[order], -scores[order], side="right")
     people = np.cumsum(sizes[order])[ties - 1]
     scale = sizes.sum() / max(n_group_people, 1)

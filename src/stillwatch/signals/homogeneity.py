@@ -1,4 +1,4 @@
-"""How alike the members of a group are on one axis: the arithmetic behind the three homogeneity signals.
+"""How alike the members of a group are on one axis: the arithmetic behind the signals of likeness.
 
 Null hypothesis: the members are exchangeable; given how much each sent (n_i) and how much the group sent to each bin
 (C_k), every assignment of exchanges to members is equally likely. A balancer that deals a queue at random makes this
@@ -26,13 +26,16 @@ from typing import TYPE_CHECKING, Final
 import ibis
 
 from stillwatch.model.stage import Tables
-from stillwatch.signals.sums import AXES, exact_sum, group_axes, group_bins, member_totals
+from stillwatch.signals.sums import exact_sum, group_axes, group_bins, member_totals
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 FLOOR: Final = 1e-3
 """Correlations below one in a thousand are not told apart; this bounds the reward of very large groups. A judgement."""
+
+COMPARED: Final = ("cell", "hour", "day", "capability", "material")
+"""The axes on which members are compared."""
 
 MIN_EXCHANGES: Final = 4
 """The variance needs N > 3."""
@@ -102,6 +105,6 @@ SHARED: "Final[tuple[Callable[[Tables], ir.Table], ...]]" = (
     member_totals,
     group_bins,
     group_axes,
-    *(partial(correlation, axis=axis) for axis in AXES),
+    *(partial(correlation, axis=axis) for axis in COMPARED),
 )
 """What several signals need, each before those that are built on it: a run evaluates them once."""

@@ -17,7 +17,7 @@ SCALE: Final = 1 << 20
 """Fixed-point units in one: about 6 decimal places, and room for 8e12 in a signed 64-bit sum."""
 
 
-AXES: Final = ("cell", "hour", "day", "capability")
+AXES: Final = ("cell", "hour", "day", "capability", "prompt", "material")
 _MOMENTS: Final = ("m", "inverses", "squares")
 
 
@@ -37,11 +37,12 @@ def judged_members(tables: Tables) -> "ir.Table":
 def member_totals(tables: Tables) -> "ir.Table":
     """`group_id, slice_id` of judged members and, by axis, what the bins of the slice add up to (null without bins).
 
-    One wide row a member: a row for each axis would make the largest table of the run.
+    `equal_prompts` is the sum of the squares of the slice's prompt bins. One wide row a member: a row for each axis
+    would make the largest table of the run.
     """
     bins = tables["slice_bins"]
     sums = {axis: bins.n.sum(where=bins.axis == axis) for axis in AXES}
-    totals = bins.group_by("slice_id").agg(**sums)
+    totals = bins.group_by("slice_id").agg(**sums, equal_prompts=(bins.n * bins.n).sum(where=bins.axis == "prompt"))
     return judged_members(tables).select("group_id", "slice_id").inner_join(totals, "slice_id")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from stillwatch.model.tables import ACCOUNT_DAYS, TIME, TOKEN_USES
@@ -18,6 +19,7 @@ from stillwatch.simulate.bins import Grouping, group_by
 from stillwatch.simulate.build import populate
 from stillwatch.simulate.canonical import BLOCKED, OK, masked
 from stillwatch.simulate.cells import capabilities, micro_cells
+from stillwatch.simulate.content import Words, materials, prompt_bins
 from stillwatch.simulate.identity import MICROSECONDS, account_ids, truth, window_start
 from stillwatch.simulate.keyed import Ints, Keys, mix
 from stillwatch.simulate.outcomes import MODELS
@@ -91,16 +93,21 @@ class _Measured:
     hour: Ints
     micro_cell: Ints
     capability: Ints
-    is_distinct: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    is_distinct: npt.NDArray[np.bool_]
+    prompt: Ints
+    is_sampled: npt.NDArray[np.bool_]
+    materials: Words
     output_tokens: Ints
 
     @classmethod
     def of(cls, population: Population, exchanges: Exchanges, *, midnight: int) -> "_Measured":
         at = midnight + (exchanges.second * MICROSECONDS).astype(np.int64)
         wording = mix(exchanges.topic, exchanges.template + 1, exchanges.item)
-        content = group_by(mix(exchanges.conversation, wording))
         is_distinct = np.zeros(len(exchanges), dtype=bool)
-        is_distinct[content.first] = True
+        is_distinct[group_by(mix(exchanges.conversation, wording)).first] = True
+        prompt, is_kept = prompt_bins(wording)
+        opening = np.sort(group_by(exchanges.conversation).first)
+        words = materials(population, exchanges.reorder(opening))
         return cls(
             day=exchanges.day,
             at=at,
@@ -108,6 +115,9 @@ class _Measured:
             micro_cell=micro_cells(population, exchanges),
             capability=capabilities(population, exchanges),
             is_distinct=is_distinct,
+            prompt=prompt,
+            is_sampled=is_distinct & is_kept,
+            materials=replace(words, prompt=opening[words.prompt]),
             output_tokens=np.where(exchanges.status == OK, exchanges.output_tokens, 0),
         )
 
@@ -123,9 +133,19 @@ class _Measured:
             "hours": grouping.lists(self.hour[rows]),
             "micro_cells": grouping.lists(self.micro_cell[rows], rows=distinct),
             "capabilities": grouping.lists(self.capability[rows], rows=distinct),
+            "prompts": grouping.lists(self.prompt[rows], rows=self.is_sampled[rows]),
+            "materials": self._materials(grouping, rows),
             "first_seen_at": pa.array(at[grouping.first]).cast(TIME),
             "last_seen_at": pa.array(at[grouping.last()]).cast(TIME),
         }
+
+    def _materials(self, grouping: Grouping, rows: Ints | slice) -> pa.Array:
+        """Words of the prompts that open a conversation, of each group."""
+        group = np.full(len(self.at), -1, dtype=np.int64)
+        group[rows] = grouping.group
+        of_word = group[self.materials.prompt]
+        words = Grouping(group=of_word, first=grouping.first)
+        return words.lists(self.materials.bin, rows=of_word >= 0)
 
 
 def _account_days(exchanges: Exchanges, measured: _Measured, *, ids: pa.Array) -> pa.Table:

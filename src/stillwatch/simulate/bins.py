@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from stillwatch.simulate.keyed import Ints
 
+_N_VALUES = 1 << 15  # a list's values are below
+
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
@@ -36,12 +38,12 @@ class Grouping:
         return position
 
     def lists(self, values: Ints, *, rows: npt.NDArray[np.bool_] | None = None) -> pa.Array:
-        """Ascending small non-negative `values` (below 4096) of each group, of the chosen rows, as list<int16>."""
+        """Ascending small non-negative `values` (below 32768) of each group, of the chosen rows, as list<int16>."""
         group = self.group if rows is None else self.group[rows]
         chosen = values if rows is None else values[rows]
-        packed = np.sort(group * 4096 + chosen)
-        offsets = np.searchsorted(packed, np.arange(self.n_groups + 1) * 4096).astype(np.int32)
-        return pa.ListArray.from_arrays(pa.array(offsets), pa.array((packed & 4095).astype(np.int16)))
+        packed = np.sort(group * _N_VALUES + chosen)
+        offsets = np.searchsorted(packed, np.arange(self.n_groups + 1) * _N_VALUES).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array((packed & (_N_VALUES - 1)).astype(np.int16)))
 
 
 def group_by(keys: npt.NDArray[np.generic]) -> Grouping:

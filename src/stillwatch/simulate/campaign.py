@@ -6,6 +6,7 @@ import numpy.typing as npt
 from stillwatch.simulate import infrastructure
 from stillwatch.simulate.honest import framework_columns, identities
 from stillwatch.simulate.keyed import Ints, Reals, generator, mix
+from stillwatch.simulate.material import PEOPLE, n_entities
 from stillwatch.simulate.population import ALWAYS_HOURS, PROVIDER_HOURS, REGION_HOURS, Label, PopulationBuilder
 from stillwatch.simulate.topics import N_TOPICS, TARGET_TOPICS, draw_topics
 from stillwatch.simulate.world import Campaign, World
@@ -51,7 +52,7 @@ def _add_campaign(
         **_queue(builder, campaign, n, rng=rng, framework_id=framework_id),
     )
     if campaign.dilution > 0:
-        _add_cover(builder, account, rate * campaign.dilution, calendar=calendar, clock=clock, rng=rng)
+        _add_cover(builder, world, account, rate * campaign.dilution, calendar=calendar, clock=clock, rng=rng)
 
 
 def _generations(campaign: Campaign, *, end: float, rng: np.random.Generator) -> tuple[Reals, Reals]:
@@ -147,6 +148,7 @@ def _queue(
 
 def _add_cover(
     builder: PopulationBuilder,
+    world: World,
     account: Ints,
     rate: Reals,
     *,
@@ -154,10 +156,11 @@ def _add_cover(
     clock: dict[str, npt.ArrayLike],
     rng: np.random.Generator,
 ) -> None:
-    """Cover traffic of an honest kind: each account has favourites, its own wording, and bursty days."""
+    """Cover traffic of an honest kind: each account has favourites, its own wording and material, and bursty days."""
     n = len(account)
     favourites = draw_topics(rng, (n, _N_COVER_TOPICS), targets=0.1)
     active = rng.uniform(0.4, 1.0, n)
+    item_base = mix(account, rng.integers(1, 1 << 62)).astype(np.int64)
     builder.add_streams(
         account,
         group=builder.group(Label("cover")),
@@ -168,6 +171,7 @@ def _add_cover(
         topic_start=builder.topics(favourites) + _N_COVER_TOPICS * np.arange(n),
         topic_len=_N_COVER_TOPICS,
         skew=1.5,
-        item_base=mix(account, rng.integers(1, 1 << 62)).astype(np.int64),
+        item_base=item_base,
+        n_entities=n_entities(item_base, PEOPLE * world.honest.material_scale),
         session=4.0,
     )

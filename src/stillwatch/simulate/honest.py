@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from stillwatch.simulate import infrastructure
 from stillwatch.simulate.keyed import Ints, Reals, choose, generator, mix, uniform
+from stillwatch.simulate.material import PEOPLE, PRODUCTS, n_entities
 from stillwatch.simulate.population import (
     ALWAYS_HOURS,
     REGION_HOURS,
@@ -159,13 +160,18 @@ def _add_streams(
     groups = np.array(
         [builder.group(Label(ORDINARY))] + [builder.group(Label(FRAMEWORK)) for _ in range(honest.n_frameworks)]
     )
+    runs_by_itself = np.isin(columns["hours"], (ALWAYS_HOURS, SCHEDULED_HOURS))
+    median = honest.material_scale * np.where(runs_by_itself, PRODUCTS, PEOPLE)
+    topic_len, skew = 1 + rng.integers(0, _N_FAVOURITES, n), 1.0 + 1.5 * rng.random(n)
+    item_base = mix(account, seed_key(rng)).astype(np.int64)
     builder.add_streams(
         account,
         group=groups[framework],
         topic_start=builder.topics(favourites) + _N_FAVOURITES * np.arange(n),
-        topic_len=1 + rng.integers(0, _N_FAVOURITES, n),
-        skew=1.0 + 1.5 * rng.random(n),
-        item_base=mix(account, seed_key(rng)).astype(np.int64),
+        topic_len=topic_len,
+        skew=skew,
+        item_base=item_base,
+        n_entities=n_entities(item_base, median),
         **columns,
     )
 

@@ -1,11 +1,13 @@
 """Honest look-alikes: groups that share a template, a network, a card or a rhythm without being a campaign."""
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from stillwatch.simulate import infrastructure
 from stillwatch.simulate.honest import draw_creation_days, identities
-from stillwatch.simulate.keyed import Ints, generator, mix
+from stillwatch.simulate.keyed import Ints, generator, mix, uniform
+from stillwatch.simulate.material import PRODUCTS, n_entities
 from stillwatch.simulate.population import (
     ALWAYS_HOURS,
     FIRST_FIXED_REGION,
@@ -19,6 +21,7 @@ from stillwatch.simulate.traffic import N_REGIONS, REGION_SHARES
 from stillwatch.simulate.world import Hours, Lookalike, Network, World
 
 _PART = 301  # of the seed path
+_ONLY_TEMPLATE = 0.3  # share of groups whose members send nothing but the shared template
 _CLOCKS = {Hours.MEMBER: REGION_HOURS, Hours.ALWAYS: ALWAYS_HOURS, Hours.SCHEDULED: SCHEDULED_HOURS}
 
 
@@ -35,6 +38,7 @@ def _add_group(
     builder: PopulationBuilder, world: World, kind: Lookalike, *, rng: np.random.Generator, ordinary: Ints
 ) -> None:
     label = Label(kind.honest_class)
+    kind = _varied(kind, rng)
     low, high = np.log(kind.members[0]), np.log(kind.members[1] + 1)
     cap = max(kind.members[0], world.honest.n_accounts // 40)
     n = min(int(np.exp(rng.uniform(low, high))), cap)
@@ -47,7 +51,23 @@ def _add_group(
         onset = np.maximum(onset[: len(account)], builder.account_column("created_day")[account].astype(np.float64))
     else:
         account = _add_members(builder, world, kind, n=n, label=label, region=region, onset=onset, rng=rng)
-    _add_streams(builder, kind, account, label=label, region=region, onset=onset, end=begin + span, rng=rng)
+    _add_streams(builder, world, kind, account, label=label, region=region, onset=onset, end=begin + span, rng=rng)
+
+
+def _varied(kind: Lookalike, rng: np.random.Generator) -> Lookalike:
+    """The habits of one group of the class: a class is a range of groups, and some come far closer to a campaign."""
+    spread = np.exp(rng.normal(0.0, [0.4, 0.7, 0.3, 0.5, 0.6]))
+    only_template = kind.p_template > 0 and rng.random() < _ONLY_TEMPLATE
+    return msgspec.structs.replace(
+        kind,
+        exchanges=kind.exchanges * spread[0],
+        burst=kind.burst * spread[1],
+        p_active=min(kind.p_active * spread[2], 1.0),
+        onset_spread_days=kind.onset_spread_days * spread[3],
+        pool=max(2, round(kind.pool * spread[4])) if kind.pool else 0,
+        volume_sigma=kind.volume_sigma * rng.uniform(0.4, 1.3),
+        p_template=1.0 if only_template else kind.p_template,
+    )
 
 
 def _add_members(
@@ -103,6 +123,7 @@ def _network(network: Network, n: int, n_world: int, *, rng: np.random.Generator
 
 def _add_streams(
     builder: PopulationBuilder,
+    world: World,
     kind: Lookalike,
     account: Ints,
     *,
@@ -117,7 +138,6 @@ def _add_streams(
     days = np.maximum(end - onset, 1.0)
     total = kind.exchanges * np.exp(kind.volume_sigma * rng.standard_normal(n))
     n_templates = int(rng.integers(kind.templates[0], kind.templates[1] + 1))
-    hours = FIRST_FIXED_REGION + region if kind.hours is Hours.GROUP else _CLOCKS[kind.hours]
     key = int(rng.integers(1, 1 << 62))
     builder.add_streams(
         account,
@@ -127,7 +147,7 @@ def _add_streams(
         p_active=kind.p_active,
         rate=np.maximum(total / np.maximum(days * kind.p_active, 1.0), 0.2),
         burst=kind.burst,
-        hours=hours,
+        hours=FIRST_FIXED_REGION + region if kind.hours is Hours.GROUP else _CLOCKS[kind.hours],
         topic_start=builder.topics(draw_topics(rng, (kind.n_topics,), targets=kind.targets)),
         topic_len=kind.n_topics,
         p_template=kind.p_template if n_templates else 0.0,
@@ -137,11 +157,22 @@ def _add_streams(
         targets=kind.targets,
         system=builder.new_ids() if kind.has_system else 0,
         tools=builder.new_ids() if kind.has_tools else 0,
-        pool=kind.pool,
-        item_base=key if kind.pool else mix(account, key).astype(np.int64),
         loop=kind.loop,
         session=1.0 + 6.0 * rng.random(),
+        **_content(kind, account, key=key, scale=world.honest.material_scale),
     )
+
+
+def _content(kind: Lookalike, account: Ints, *, key: int, scale: float) -> dict[str, npt.ArrayLike]:
+    """Whose instances and whose material the members send: the group's or their own."""
+    item_base = np.full(len(account), key) if kind.pool else mix(account, key).astype(np.int64)
+    has_one_stock = bool(uniform(key, 1) < kind.one_stock)
+    return {
+        "pool": kind.pool,
+        "item_base": item_base,
+        "n_entities": n_entities(key if has_one_stock else item_base, kind.entities * scale),
+        "material_base": key if has_one_stock else 0,
+    }
 
 
 LOOKALIKES: tuple[Lookalike, ...] = (
@@ -190,7 +221,7 @@ LOOKALIKES: tuple[Lookalike, ...] = (
         honest_class="saas_byok", groups_per_100k=25, members=(20, 500), exchanges=22, volume_sigma=1.3,
         span_days=(30, 45), onset_spread_days=12, p_active=0.6, burst=0.8, templates=(3, 12), p_template=0.9,
         masked=0.6, n_topics=6, targets=0.4, network=Network.SHARED_CLOUD, p_network=0.8, young=0.35, has_system=True,
-        has_tools=True,
+        has_tools=True, entities=PRODUCTS,
     ),
     Lookalike(
         honest_class="benchmark_customer", groups_per_100k=22, members=(8, 60), joins=True, exchanges=150,
@@ -208,17 +239,20 @@ LOOKALIKES: tuple[Lookalike, ...] = (
         span_days=(30, 45), onset_spread_days=1, p_active=1.0, burst=25.0, hours=Hours.ALWAYS, templates=(1, 6),
         p_template=0.95, masked=0.5, n_topics=10, targets=0.4, network=Network.SHARED_CLOUD, young=0.5,
         shares_payment=1.0, shares_org=1.0, shares_device=0.4, verified=0.6, has_system=True,
+        entities=PRODUCTS, one_stock=0.5,
     ),
     Lookalike(
         honest_class="contracted_synthetic", groups_per_100k=5, members=(8, 70), exchanges=900, volume_sigma=0.1,
         span_days=(20, 45), onset_spread_days=0.5, p_active=1.0, burst=0.0, hours=Hours.ALWAYS, templates=(3, 12),
         p_template=0.95, n_topics=256, targets=0.3, network=Network.CLOUD, young=0.7, shares_payment=1.0,
         shares_org=1.0, verified=1.0, contract_tag="synthetic-data", has_system=True,
+        entities=10 * PRODUCTS, one_stock=1.0,
     ),
     Lookalike(
         honest_class="gateway", groups_per_100k=25, members=(2, 15), exchanges=900, volume_sigma=0.9,
         span_days=(45, 45), onset_spread_days=5, p_active=1.0, burst=6.0, hours=Hours.MEMBER, n_topics=256,
         targets=0.1, network=Network.SHARED_CLOUD, young=0.2, shares_payment=0.9, shares_org=0.9, verified=0.5,
+        entities=PRODUCTS, one_stock=0.3,
     ),
     Lookalike(
         honest_class="university_lab", groups_per_100k=18, members=(5, 40), exchanges=120, volume_sigma=1.2,

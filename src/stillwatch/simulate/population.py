@@ -18,6 +18,7 @@ PROVIDER_HOURS = 3
 FIRST_FIXED_REGION = 10
 
 # Column: (type, default). Days are real numbers from the start of the window; ids are counted from 1, 0 is none.
+# A stream's `material_base` is the stock of material that it shares with others; 0 is the account's own.
 _ACCOUNT_COLUMNS: dict[str, tuple[str, float]] = {
     "label": ("int32", 0),
     "created_day": ("float64", -100.0),
@@ -63,6 +64,8 @@ _STREAM_COLUMNS: dict[str, tuple[str, float]] = {
     "samples": ("int32", 1),
     "item_base": ("int64", 0),
     "from_queue": ("bool", 0),
+    "n_entities": ("int32", 1),
+    "material_base": ("int64", 0),
     "loop": ("float32", 1.0),
     "session": ("float32", 3.0),
     "model": ("int8", -1),

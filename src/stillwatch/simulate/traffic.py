@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stillwatch.simulate import infrastructure, outcomes
 from stillwatch.simulate.keyed import Ints, Keys, Reals, choose, generator, mix, normal, uniform
+from stillwatch.simulate.material import entities
 from stillwatch.simulate.population import (
     FIRST_FIXED_REGION,
     PROVIDER_HOURS,
@@ -148,7 +149,7 @@ def draw_day(world: World, population: Population, *, seed: int, day: int) -> Ex
         second=second,
         conversation=conversation,
         item=item,
-        entity=np.where(shared, mix(item, 6), mix(account, choose(6, sends.step, 7))),
+        entity=np.where(shared, mix(item, 6), _own_entities(columns, account, sends.step)),
         topic=topic,
         template=template,
         purpose=template_purposes(template, columns["targets"]),
@@ -188,6 +189,12 @@ def _items(columns: dict[str, npt.NDArray[Any]], step: Keys) -> Keys:
     pool = columns["pool"].astype(np.int64)
     pooled = mix(columns["item_base"], choose(np.maximum(pool, 1), step, 11))
     return np.where(pool > 0, pooled, mix(columns["item_base"], step, 12))
+
+
+def _own_entities(columns: dict[str, npt.NDArray[Any]], account: Ints, step: Keys) -> Keys:
+    """What each step is about, of the account's own material or of a stock that it shares."""
+    base = columns["material_base"]
+    return entities(np.where(base == 0, account, base), columns["n_entities"], step)
 
 
 def _topics(population: Population, columns: dict[str, npt.NDArray[Any]], item: Keys, step: Keys) -> Ints:

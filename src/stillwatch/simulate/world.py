@@ -4,6 +4,8 @@ from enum import Enum
 
 import msgspec
 
+from stillwatch.simulate.material import PEOPLE
+
 
 class Hours(Enum):
     """When in the day a stream sends."""
@@ -36,7 +38,9 @@ class Lookalike(msgspec.Struct, frozen=True, kw_only=True):
     `members` bounds a log-uniform group size. `exchanges` is a member's median number of exchanges over its span, with
     log-normal spread `volume_sigma` between members. `span_days` bounds the uniform length of the group's life.
     `joins` draws the members from the ordinary accounts; otherwise they are accounts of their own.
-    `pool` is the number of prompt instances that all members draw from; 0: each sends its own.
+    `pool` is the number of prompt instances that all members draw from; 0: each sends its own. `entities` is the median
+    number of things that a member's own prompts are about; in the share `one_stock` of the groups the members have one
+    stock of them, as where one owner's load is spread over several accounts.
     """
 
     honest_class: str
@@ -59,6 +63,8 @@ class Lookalike(msgspec.Struct, frozen=True, kw_only=True):
     n_topics: int = 4
     targets: float = 0.3
     pool: int = 0
+    entities: float = PEOPLE
+    one_stock: float = 0.0
     network: Network = Network.OWN
     p_network: float = 1.0
     shares_payment: float = 0.0
@@ -71,7 +77,11 @@ class Lookalike(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HonestMix(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the honest accounts of a world are. Shares are of accounts, rates per 45 days."""
+    """Who the honest accounts of a world are. Shares are of accounts, rates per 45 days.
+
+    `material_scale` multiplies the median number of entities of every account: the larger, the more seldom anybody
+    comes back to the same names and files.
+    """
 
     n_accounts: int = 200_000
     median_exchanges: float = 4.0
@@ -91,6 +101,7 @@ class HonestMix(msgspec.Struct, frozen=True, kw_only=True):
     shared_payment_share: float = 0.06
     shared_device_share: float = 0.03
     disposable_email_share: float = 0.03
+    material_scale: float = 1.0
     lookalikes: tuple[Lookalike, ...] = ()
 
 

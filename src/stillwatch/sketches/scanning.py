@@ -27,13 +27,15 @@ class Buffers:
     words: Hashes
     kinds: Bytes
     kept: Hashes
+    materials: Hashes
 
     @classmethod
     def for_rows(cls, *parts: TextRows) -> "Buffers":
         """Buffers large enough for each of the parts alone."""
         # A word takes at least two bytes with what ends it; the last word of a row needs no end.
         room = max((int((part.stops - part.starts).sum()) // 2 + part.starts.size for part in parts), default=0)
-        return cls(np.empty(room, np.uint64), np.empty(room, np.uint8), np.empty(room, np.uint64))
+        words, kept, materials = (np.empty(room, np.uint64) for _ in range(3))
+        return cls(words, np.empty(room, np.uint8), kept, materials)
 
 
 def scanned(rows: TextRows, buffers: Buffers | None = None) -> Words:

@@ -1,4 +1,4 @@
-"""The compiled half that works on words: shingles, skeleton, projections, cues.
+"""The compiled half that works on words: shingles, materials, skeleton, projections, cues.
 
 Types are left to numba: U is an unsigned 64-bit integer.
 
@@ -11,13 +11,18 @@ import numpy.typing as npt
 
 from stillwatch.sketches.compiled import compiled
 from stillwatch.sketches.hashing import U, mix
-from stillwatch.sketches.kinds import KIND_MASK, PLAIN, Bytes, Claim, Hashes, Int, Ints
+from stillwatch.sketches.kinds import KIND_MASK, LENGTH_SHIFT, PLAIN, Bytes, Claim, Hashes, Int, Ints
 
 GRAM = U(0x9E3779B97F4A7C15)  # base of the rolling hash of words: 2^64 / golden ratio, odd
 GRAM_4 = U(pow(0x9E3779B97F4A7C15, 4, 1 << 64))
 N_GRAM = 5
 FULL_SCALE_CHARACTERS = 2000  # up to this length 1/8 of the shingles are kept
 LONG_SORT = 64
+MATERIAL_SALT = U(
+    0x6D6174657269616C
+)  # "material": keeps the choice of words apart from every other use of their hashes
+MATERIAL_LENGTH = 4  # shorter words are mostly grammar
+MATERIAL_BINS = U(0x7FFF)  # mask of the 15 bits of a value that are its bin
 HEAD = 16  # skeleton words that are hashed; measured in docs/sketches.md
 SLOT = U(0x5107)  # stands for a run of abstracted words; any constant
 N_AXES = 12
@@ -51,6 +56,21 @@ def keep_shingles(words: Hashes, n_words: Int, threshold: np.uint64, kept: Hashe
         return at + 1, mix(whole)
     sort(kept, at, end)
     return drop_repeats(kept, at, end), mix(whole)
+
+
+@compiled
+def keep_materials(words: Hashes, kinds: Bytes, n_words: Int, threshold: np.uint64, materials: Hashes, at: Int) -> Int:
+    """Where the materials of a prompt end, written from `materials[at]` on, ascending and distinct; maybe none."""
+    end = at
+    for k in range(n_words):
+        value = mix(words[k] ^ MATERIAL_SALT)
+        if value < threshold and kinds[k] >= MATERIAL_LENGTH << LENGTH_SHIFT:  # one in sixteen: a branch costs least
+            materials[end] = value & MATERIAL_BINS
+            end += 1
+    if end <= at + 1:
+        return end
+    sort(materials, at, end)
+    return drop_repeats(materials, at, end)
 
 
 @compiled
@@ -136,7 +156,7 @@ def add_signs(words: Hashes, kinds: Bytes, start: Int, stop: Int, weights: Hashe
 
 @compiled
 def project(words: Hashes, kinds: Bytes, n_words: Int, weights: Hashes, sums: Ints) -> Int:
-    """Sign pattern of the projections of weighted plain words, first one highest; of all words if none weighs."""
+    """Sign pattern of the projections of words that weigh, first one highest; of all words if none weighs."""
     for is_even in (False, True):
         sums[:] = 0
         total: Int = 0
@@ -217,25 +237,31 @@ def sketch_rows(
     values: Ints,
     kept: Hashes,
     kept_ends: Ints,
+    materials: Hashes,
+    material_ends: Ints,
     hashes: Hashes,
     cells: npt.NDArray[np.int16],
     cues: Bytes,
 ) -> None:
     """Sketch the words of many prompts, laid out as `scan_rows` does; a prompt without words gets no shingles.
 
-    Fills `kept` and `kept_ends` (shingles), `hashes` (n_rows, 2: skeleton, prompt), `cells`, `cues` (n_rows, n_cues).
+    Fills `kept` and `kept_ends` (shingles), `materials` and `material_ends`, `hashes` (n_rows, 2: skeleton, prompt),
+    `cells`, `cues` (n_rows, n_cues).
     """
     sums = np.zeros(N_AXES, dtype=np.int64)
     start = 0
     at: Int = 0
+    material_at: Int = 0
     for row in range(ends.size):
         n_words = ends[row] - start
         if n_words:
             own, own_kinds = words[start : ends[row]], kinds[start : ends[row]]
             threshold = threshold_of(n_characters[row])
             at, hashes[row, 1] = keep_shingles(own, n_words, threshold, kept, at)
+            material_at = keep_materials(own, own_kinds, n_words, threshold >> U(1), materials, material_at)
             hashes[row, 0] = skeleton_of(own, own_kinds, n_words)
             cells[row] = project(own, own_kinds, n_words, weights, sums)
             count_cues(own, own_kinds, n_words, filter_bits, keys, values, cues[row])
         start = ends[row]
         kept_ends[row] = at
+        material_ends[row] = material_at

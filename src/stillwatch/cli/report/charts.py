@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
-from math import log10
+from itertools import accumulate
 
 from markupsafe import Markup
 
@@ -12,26 +12,26 @@ from stillwatch.cli.text import visible
 WIDTH = 720
 ROW = 26
 LABEL = 210
-SMALLEST_REST = 0.05
-"""A remainder under this rounds to nothing and is not drawn."""
-
-SMALLEST_P = 1e-12
-"""A p-value under this is drawn as this; conformal p-values do not come near it."""
+SMALLEST_STEP = 0.05
+"""A baseline or remainder under this rounds to nothing and is not drawn."""
 
 
-def waterfall(names: Sequence[str], p_values: Sequence[float], weights: Sequence[float], score: float) -> Markup:
-    """What each signal adds to the score (its weight times -log10 p), what weak signals and tests leave, the score."""
-    parts = [weight * -log10(max(p, SMALLEST_P)) for p, weight in zip(p_values, weights, strict=True)]
-    scale = (WIDTH - LABEL - 60) / max(sum(parts), score, 1.0)
-    rows, left = [], 0.0
-    for index, (name, part) in enumerate(zip(names, parts, strict=True)):
-        rows.append(_bar(index, name, left * scale, part * scale, f"+{part:.1f}"))
-        left += part
-    rest = score - left
-    if abs(rest) >= SMALLEST_REST:
-        start = min(left, score) * scale
-        rows.append(_bar(len(rows), "weak signals, tests", start, abs(rest) * scale, f"{rest:+.1f}"))
-    rows.append(_bar(len(rows), "score", 0.0, score * scale, f"{score:.1f}", kind="sum"))
+def waterfall(names: Sequence[str], contributions: Sequence[float], *, baseline: float, score: float) -> Markup:
+    """From the baseline (size, volume, tests) through what each signal adds, and what the others leave, to the score.
+
+    Scores may be negative: the drawn range holds 0 and every step.
+    """
+    steps = [("size, volume, tests", baseline), *zip(names, contributions, strict=True)]
+    steps.append(("other signals", score - sum(step for _, step in steps)))
+    steps = [(name, step) for name, step in steps if abs(step) >= SMALLEST_STEP or name in names]
+    ends = [0.0, *accumulate(step for _, step in steps), score]
+    low, scale = min(ends), (WIDTH - LABEL - 60) / max(max(ends) - min(ends), 1.0)
+    rows = [
+        _bar(index, name, (min(before, before + step) - low) * scale, abs(step) * scale, f"{step:+.1f}")
+        for index, ((name, step), before) in enumerate(zip(steps, ends, strict=False))
+    ]
+    left = (min(score, 0.0) - low) * scale
+    rows.append(_bar(len(rows), "score", left, abs(score) * scale, f"{score:.1f}", kind="sum"))
     return _svg(ROW * len(rows) + 8, rows, "What each signal adds to the score")
 
 

@@ -44,15 +44,14 @@ def page(watch: "Stillwatch", run_id: str | None) -> str:
 
 
 def _campaign(watch: "Stillwatch", campaign: dict[str, object]) -> dict[str, object]:
-    from stillwatch.scoring import signal_weights
-
     members = watch.members(str(campaign["campaign_id"]), str(campaign["run_id"])).table.to_pylist()
-    names, p_values = campaign["signals"], campaign["signal_p_values"]
+    names, contributions = campaign["signals"], campaign["signal_contributions"]
     assert isinstance(names, list)
-    assert isinstance(p_values, list)
+    assert isinstance(contributions, list)
+    baseline, score = float(str(campaign["baseline"])), float(str(campaign["score"]))
     return {
         **campaign,
-        "waterfall": waterfall(names, p_values, signal_weights(names), float(str(campaign["score"]))),
+        "waterfall": waterfall(names, contributions, baseline=baseline, score=score),
         "members": members[:MEMBERS_SHOWN],
         "n_members": len(members),
     }

@@ -27,6 +27,13 @@ TOKEN_USES = Table(
                 "capability code of each distinct (conversation, prompt), ascending",
                 required=True,
             ),
+            column(
+                "prompts",
+                BINS,
+                "bin (15 bits of prompt_hash) of each distinct (conversation, prompt) of a quarter of all, ascending",
+                required=True,
+            ),
+            column("materials", BINS, "materials of each conversation's first prompt, ascending", required=True),
             column("first_seen_at", TIME, required=True),
             column("last_seen_at", TIME, required=True),
         ]
@@ -50,6 +57,8 @@ ACCOUNT_DAYS = Table(
             column("hours", BINS, "UTC hour of each exchange, ascending: n values", required=True),
             column("micro_cells", BINS, "as in token_uses", required=True),
             column("capabilities", BINS, "as in token_uses", required=True),
+            column("prompts", BINS, "as in token_uses", required=True),
+            column("materials", BINS, "as in token_uses", required=True),
             column("models", TEXTS, "distinct request models, ascending", required=True),
             column("first_seen_at", TIME, required=True),
             column("last_seen_at", TIME, required=True),

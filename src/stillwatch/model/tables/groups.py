@@ -42,7 +42,7 @@ SLICE_BINS = Table(
             column(
                 "axis",
                 TEXT,
-                "cell (0-255), hour (0-23), day (days since the window's first) or capability (0-7)",
+                "cell (0-255), hour (0-23), day (since the window's first), capability (0-7), prompt or material (15 bits)",
                 required=True,
             ),
             column("bin", pa.int32(), required=True),
@@ -121,9 +121,11 @@ GROUP_SCORES = Table(
     schema=pa.schema(
         [
             column("group_id", TEXT, required=True),
-            column("signals", TEXTS, "names, parallel to p_values", required=True),
+            column("signals", TEXTS, "names, parallel to p_values and contributions", required=True),
             column("p_values", pa.list_(REAL), "conformal p of each signal among honest groups", required=True),
-            column("score", REAL, "sum of -log10 p", required=True),
+            column("contributions", pa.list_(REAL), "what each signal adds to the score, in its unit", required=True),
+            column("baseline", REAL, "score less all contributions: size, volume, number of tests", required=True),
+            column("score", REAL, "log odds of the calibration's boosting, or its sum of -log10 p", required=True),
             column("p_value", REAL, "rank among the best groups of honest provider-windows", required=True),
             column("q_value", REAL, "share of honest people among all people at this score or above", required=True),
             column("tier", TEXT, "none, review or accuse", required=True),

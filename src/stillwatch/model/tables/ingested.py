@@ -97,6 +97,7 @@ PROMPT_SKETCHES = Table(
             column("system_hash", HASH, "system instructions; null when absent"),
             column("tools_hash", HASH, "tool definitions; null when absent"),
             column("shingles", pa.list_(HASH), "FracMinHash of word 5-grams, ascending, distinct"),
+            column("materials", pa.list_(pa.int16()), "bins of the kept words: 0 to 32767, ascending, distinct"),
             column("prompt_hash", HASH, "the whole normalised prompt"),
             column("cell", pa.int16(), "first 8 bits of micro_cell: 0 to 255"),
             column("micro_cell", pa.int16(), "sign pattern of 12 fixed projections: 0 to 4095"),

@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.simulate.grammar import languages, words
-from stillwatch.simulate.keyed import Ints, Keys, choose, uniform
+from stillwatch.simulate.grammar.names import names
+from stillwatch.simulate.keyed import Ints, Keys, choose, mix, uniform
 
+N_NAMES = 3
+"""Names of each kind that an entity has: three people, three files, ... that its prompts come back to."""
 _SLOT = re.compile(r"\{(@?)(\w+)\}")
 
 
@@ -73,11 +76,10 @@ def _fill(of_entity: bool, name: str, rows: Rows, *, salt: int) -> pa.Array:  # 
     if name == "subject":
         n = words.N_SUBJECTS_PER_TOPIC
         return _subjects().take(pa.array(rows.topic * n + choose(n, rows.item, salt)))
+    if of_entity:
+        return names(name, mix(rows.entity, choose(N_NAMES, rows.item, salt)))
     bank = _bank(name)
-    key = rows.entity if of_entity else rows.item
-    # An entity keeps its few names: the salt of an entity slot is one of three, not the position in the pattern.
-    own = choose(3, rows.item, salt) if of_entity else salt
-    return bank.take(pa.array(choose(len(bank), key, own, len(bank))))
+    return bank.take(pa.array(choose(len(bank), rows.item, salt, len(bank))))
 
 
 @cache

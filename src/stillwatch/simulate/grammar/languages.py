@@ -10,36 +10,43 @@ PATTERNS: tuple[tuple[str, ...], ...] = (
     (
         "{es_open} {es_verb} {es_thing} de {@person} {es_how}. {es_end}",
         "{es_open} {@person} quiere {es_thing} {es_how}, {number} puntos. {es_end}",
+        "{es_open} {es_verb} {es_thing} de {@team} {es_how}; mira {@file}. {@person} {es_verb} {@table}. {es_end}",
     ),
     # German
     (
         "{de_open} {de_verb} {de_thing} von {@person} {de_how}. {de_end}",
         "{de_open} {@team} braucht {de_thing} {de_how}, {number} Zeilen. {de_end}",
+        "{de_open} {de_verb} {de_thing} von {@team} {de_how}, siehe {@file}. {@person} fragt nach {@table}. {de_end}",
     ),
     # French
     (
         "{fr_open} {fr_verb} {fr_thing} de {@person} {fr_how}. {fr_end}",
         "{fr_open} {fr_thing} pour {@team} {fr_how}, {number} lignes. {fr_end}",
+        "{fr_open} {fr_verb} {fr_thing} de {@team} {fr_how}, voir {@file}. {@person} attend {@table}. {fr_end}",
     ),
     # Japanese
     (
         "{@person}の{ja_thing}を{ja_how}{ja_verb}。{ja_end}",
         "{ja_thing}について{number}個{ja_how}{ja_verb}。{@person}。{ja_end}",
+        "{@team}の{ja_thing}を{ja_how}{ja_verb}。{@file}と{@table}を見て、{@person}に{ja_verb}。{ja_end}",
     ),
     # Russian
     (
         "{ru_open} {ru_verb} {ru_thing} для {@person} {ru_how}. {ru_end}",
         "{ru_open} нужен {ru_thing} {ru_how}, {number} строк, {@person}. {ru_end}",
+        "{ru_open} {ru_verb} {ru_thing} {@team} {ru_how}, файл {@file}. {@person} ждёт {@table}. {ru_end}",
     ),
     # Hindi
     (
         "{hi_open} {@person} के लिए {hi_thing} {hi_how} {hi_verb}। {hi_end}",
         "{hi_thing} पर {number} बातें {hi_how} {hi_verb}। {@person}",
+        "{hi_open} {@team} की {hi_thing} {hi_how} {hi_verb}। {@file} देखो, {@person} को {@table} चाहिए। {hi_end}",
     ),
     # Arabic
     (
         "{ar_open} {ar_verb} {ar_thing} {ar_how} {@person}. {ar_end}",
         "{ar_verb} {number} نقاط عن {ar_thing} {ar_how}. {@person}",
+        "{ar_open} {ar_verb} {ar_thing} {@team} {ar_how}، الملف {@file}. {@person} يريد {@table}. {ar_end}",
     ),
 )
 """Patterns by language, 1 to 7; language 0 is English and uses `patterns`."""

@@ -72,6 +72,7 @@ DETAILS = (
     ". ",
     ". The {adjective} {noun} from {@person} is {adjective}; {subject} matters most. ",
     ". Mind {subject}, {reason}. ",
+    ". It belongs to {@team}; see {@file} and ask {@person}, {reason}. ",
     ". {@team} uses {language} and a {adjective} {noun} with {number} entries, {reason}. ",
     ", {reason}. Also {verb} {subject} {manner}. ",
     ". Context: {@person} will {verb} it {manner}; {subject} was {adjective} for {number} days, {reason}. ",
@@ -85,26 +86,27 @@ MATERIALS: dict[Capability, tuple[str, ...]] = {
     Capability.SOFTWARE_ENGINEERING: (
         "",
         (
-            "\n```\ndef {@function}({stem}, {stem}=None):\n    {stem} = {function}({stem})\n    if {stem} > {number}:\n"
-            "        raise ValueError({stem})\n    return [{function}(x) for x in {stem}]\n```\n"
+            "\n```\ndef {@function}({@field}, {stem}=None):\n    {stem} = {@function}({@field})\n"
+            "    if {stem} > {number}:\n        raise ValueError({stem})\n"
+            "    return [{function}(x) for x in {@field}]\n```\n"
         ),
-        "\n{@file}:{number}: {error} in {function} ({stem}={number})\n{file}:{number}: called from {@function}\n",
+        "\n{@file}:{number}: {error} in {@function} ({@field}={number})\n{@file}:{number}: called from {function}\n",
         (
-            "\nclass {@person}{person}:\n    {stem}: int = {number}\n    def {function}(self, {stem}):\n"
-            "        self.{stem} += {function}({stem}, {number})\n"
+            "\nclass {@person}{person}:\n    {@field}: int = {number}\n    def {@function}(self, {stem}):\n"
+            "        self.{@field} += {function}({stem}, {number})\n"
         ),
     ),
     Capability.AGENTIC_REASONING: (
         (
             "\nObservation: {function} returned {number} {noun} entries, "
-            "{error} in {file}.\nHistory: {function}, {function}, {@function}\n"
+            "{error} in {@file}.\nHistory: {function}, {@function}, {@function}\n"
         ),
-        "\n$ run {@file} --{stem} {number}\n{error}: {stem} {stem} at {file}\n",
+        "\n$ run {@file} --{@field} {number}\n{error}: {stem} {@field} at {@file}\n",
         "",
     ),
     Capability.DATA_ANALYSIS: (
-        "\n{stem},{stem},{stem}\n{number},{stem},{number}\n{number},{stem},{number}\n{number},{stem},{number}\n",
-        "\n{@table}: {stem} int, {stem} text, {stem} date\n",
+        "\n{@field},{@field},{stem}\n{number},{stem},{number}\n{number},{stem},{number}\n{number},{stem},{number}\n",
+        "\n{@table}: {@field} int, {@field} text, {stem} date\n",
         "",
     ),
     Capability.RUBRIC_GRADING: (
@@ -114,11 +116,11 @@ MATERIALS: dict[Capability, tuple[str, ...]] = {
     Capability.OTHER: (
         "",
         "",
-        '\n"{@person} said the {noun} was {adjective}. {person} will {verb} {subject} {manner}, {reason}."\n',
-        "\n- {subject}: {adjective}\n- {@person}: {noun}, {number}\n- {stem} {stem} {number}\n",
+        '\n"{@person} said the {noun} was {adjective}. {@person} will {verb} {subject} {manner}, {reason}."\n',
+        "\n- {subject}: {adjective}\n- {@person}: {noun}, {number}\n- {@field} {stem} {number}\n",
         (
             " Dear {@person}, the {adjective} {noun} about {subject} "
-            "{aim}. We {verb} it {manner}, {reason}. {person}, {@team} "
+            "{aim}. We {verb} it {manner}, {reason}. {@person}, {@team} "
         ),
     ),
 }

@@ -132,4 +132,4 @@ BANKS: dict[str, tuple[str, ...]] = {
         "this week|next month|six weeks|a quarter|two sprints|the year|ten days|the summer|one semester|a weekend"
     ),
 }
-"""Leaf banks by name. A slot `{name}` takes one entry by the item's key, `{@name}` one by the entity's key."""
+"""Leaf banks by name. A slot `{name}` takes one entry by the item's key; `{@name}` is a name of the entity."""

@@ -1,0 +1,20 @@
+"""Every suite by name."""
+
+from typing import Final
+
+from stillwatch.evaluate import delay, framing, frontier, missing, quick, real, starscout, successors
+from stillwatch.evaluate.suite import Suite
+
+SUITES: Final[dict[str, Suite]] = {
+    suite.name: suite
+    for suite in (
+        quick.SUITE,
+        frontier.SUITE,
+        delay.SUITE,
+        missing.SUITE,
+        framing.SUITE,
+        successors.SUITE,
+        real.SUITE,
+        starscout.SUITE,
+    )
+}
