@@ -108,9 +108,10 @@ def tiers(
 ) -> pa.Array:
     """The verdict on each group: accuse, review or none.
 
-    Families have thresholds of their own, at their share of alpha (ALPHA_SHARES, together less than one): (1) above
-    the one at ten times alpha: review. (2) Above the one at alpha, accusable at all, and by a calibration
-    that resolves alpha: accuse. Honest groups that are not accusable do not hold the accuse threshold up.
+    Families have thresholds of their own, at their share of alpha (ALPHA_SHARES, together less than one): (1) above the
+    one at ten times alpha: review. (2) Also above the one at alpha, accusable at all, and by a calibration that
+    resolves alpha: accuse. Of (2) honest groups that are not accusable do not hold the threshold up, but that of (1)
+    they do, so that a group which is merely more accusable than theirs is not accused.
     """
     found = np.full(len(scores), Tier.NONE.value, dtype=object)
     is_accusable = accusable(strength.evidence, strength.families, settings)
@@ -118,9 +119,10 @@ def tiers(
         own, rows = tail.take(np.isin(tail.families, families)), np.isin(strength.families, families)
         review = threshold_in_people(own, budget=REVIEW_FACTOR * share * alpha * people)  # (1)
         accuse = threshold_in_people(own.take(own.is_accusable), budget=share * alpha * people)  # (2)
-        is_accused = rows & (scores > accuse.score) & is_accusable
-        found[rows & (scores > review.score) | is_accused] = Tier.REVIEW.value
-        found[is_accused & accuse.is_resolved] = Tier.ACCUSE.value
+        is_reviewed = rows & (scores > review.score)
+        found[is_reviewed] = Tier.REVIEW.value
+        if accuse.is_resolved:
+            found[is_reviewed & (scores > accuse.score) & is_accusable] = Tier.ACCUSE.value
     return pa.array(found.tolist(), pa.string())
 
 
