@@ -101,9 +101,9 @@ def test_an_unresolved_rate_caps_every_group_at_review():
     assert verdict(50.0, tail, people=100) == "review"
 
 
-def test_a_group_needs_three_strong_signals_and_two_exchanges_per_account():
+def test_a_group_needs_two_strong_signals_and_two_exchanges_per_account():
     strong, weak = 1.4, 1.2
-    log10s = np.array([[strong] * 3 + [0.0], [strong, strong, weak, weak], [strong] * 4])
+    log10s = np.array([[strong] * 2 + [0.0] * 2, [strong, weak, weak, weak], [strong] * 4])
     evidence = Evidence(log10s, np.full(3, 10), np.array([2.0, 50.0, 1.9]), np.zeros(3))
     assert accusable(evidence, np.full(3, "content"), Settings()).tolist() == [True, False, False]
 

@@ -16,6 +16,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     such a group is at most reviewed.
     """
 
-    min_strong_signals: int = 3
+    min_strong_signals: int = 2
     strong_p: float = 0.05
     min_volume: float = 2.0
