@@ -133,6 +133,41 @@ def test_two_kinds_of_the_same_prompt_text_are_not_independent(engine: Engine) -
     assert tiers(case.run(engine)) == {}
 
 
+def test_who_shares_only_a_borrowed_system_prompt_with_a_campaign_is_reviewed(engine: Engine) -> None:
+    victims = [f"honest{number}" for number in range(10)]
+    found = tiers(Case().group("g1", [*CREW, *victims]).group("g2", CREW, kind="skeleton").run(engine))
+    assert {found[account_id] for account_id in CREW} == {"accuse"}
+    assert {found[account_id] for account_id in victims} == {"review"}
+
+
+def hours_of(case: Case, account_id: str, counts: dict[int, int]) -> None:
+    """Give every slice of the account these exchanges by hour."""
+    for row in case.rows["slices"]:
+        if row["account_id"] == account_id:
+            case.rows["slice_bins"].extend(
+                {"slice_id": row["slice_id"], "axis": "hour", "bin": hour, "n": n} for hour, n in counts.items()
+            )
+
+
+def test_a_member_with_hours_of_its_own_is_reviewed_and_not_accused(engine: Engine) -> None:
+    """An honest adopter of a token that a campaign uses around the clock."""
+    case = Case().group("g1", [*CREW, "person"])
+    for number, account_id in enumerate(CREW):
+        hours_of(case, account_id, {hour: 2 + (hour + number) % 3 for hour in range(24)})
+    hours_of(case, "person", {9: 20, 10: 25, 11: 18})
+    found = tiers(case.run(engine))
+    assert found["person"] == "review"
+    assert {found[account_id] for account_id in CREW} == {"accuse"}
+
+
+def test_a_member_with_hardly_any_of_the_volume_is_reviewed_and_not_accused(engine: Engine) -> None:
+    case = Case().group("g1", [*CREW, "visitor"])
+    for account_id in CREW:
+        hours_of(case, account_id, dict.fromkeys(range(24), 3))
+    hours_of(case, "visitor", {4: 1, 20: 2})
+    assert tiers(case.run(engine))["visitor"] == "review"
+
+
 def test_an_account_is_only_reviewed_when_the_accusing_groups_alone_say_too_little(engine: Engine) -> None:
     case = Case().group("g1", CREW, n=2).group("g2", CREW, n=2, tier="review")
     assert set(tiers(case.run(engine)).values()) == {"review"}

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from stillwatch.campaigns.assemble import campaign_of_group
 from stillwatch.campaigns.evidence import encode
+from stillwatch.campaigns.misfits import misfits
 from stillwatch.campaigns.settings import Settings
 from stillwatch.engines import Engine
 from stillwatch.model.stage import Tables
@@ -21,7 +22,8 @@ class Evidence:
 
     `groups` has one row a flagged group (scores joined with proposals), `links` one row a membership, both sorted;
     `group`, `account` and `campaign` are codes parallel to `links`: row of `groups`, index into `accounts`, campaign
-    number 0 to `n_campaigns` - 1.
+    number 0 to `n_campaigns` - 1. `is_misfit`, also parallel to `links`, marks members of accused groups who are not
+    like the group.
     """
 
     groups: pa.Table
@@ -29,6 +31,7 @@ class Evidence:
     group: IntArray
     account: IntArray
     campaign: IntArray
+    is_misfit: npt.NDArray[np.bool_]
     accounts: tuple[str, ...]
     n_campaigns: int
 
@@ -55,9 +58,18 @@ def gather(tables: Tables, engine: Engine, settings: Settings) -> Evidence:
         group=group.codes,
         account=account.codes,
         campaign=of_group[group.codes],
+        is_misfit=_marked(links, misfits(tables, engine)),
         accounts=account.values,
         n_campaigns=int(of_group.max()) + 1 if of_group.size else 0,
     )
+
+
+def _marked(links: pa.Table, chosen: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which rows of `links` are among the `group_id, slice_id` of `chosen`."""
+    pairs = chosen.append_column("mark", pa.array([True] * chosen.num_rows, pa.bool_()))
+    numbered = links.select(["group_id", "slice_id"]).append_column("row", pa.array(np.arange(links.num_rows)))
+    joined = numbered.join(pairs, ["group_id", "slice_id"]).sort_by("row")
+    return np.asarray(joined["mark"].fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 _GROUP_COLUMNS = (

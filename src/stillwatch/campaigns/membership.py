@@ -47,14 +47,17 @@ class Members:
 def settle_members(evidence: Evidence, settings: Settings) -> Members:
     """The members of each campaign (design section 6, step 9).
 
-    An account is a member at tier *accuse* when the groups of that tier alone carry enough evidence about it, at tier
-    *review* when all flagged groups together do, and otherwise not at all.
+    An account is a member at tier *accuse* when the groups of that tier in which it is like the others carry enough
+    evidence about it alone, at tier *review* when all flagged groups together do, and otherwise not at all. Where most
+    accused members of a campaign share two independent kinds of tokens or more, one kind is not enough: a campaign may
+    borrow the system prompt of an honest customer, who then shares that and nothing else.
     """
     links = evidence.links
     width = len(evidence.accounts) or 1
     pairs, pair = np.unique(evidence.campaign * width + evidence.account, return_inverse=True)
-    link_tier = _tier_codes(links["tier"])
+    link_tier = np.where(evidence.is_misfit, REVIEW, _tier_codes(links["tier"]))
     accused = _has_evidence(links, pair, pairs.size, link_tier == ACCUSE, settings)
+    accused &= ~_share_one_kind_of_many(links, pair, link_tier == ACCUSE, pairs // width, accused)
     flagged = _has_evidence(links, pair, pairs.size, np.ones(pair.size, dtype=bool), settings)
     best = np.lexsort((evidence.group, -links["score"].to_numpy(), -link_tier, pair))
     _, first = np.unique(pair[best], return_index=True)
@@ -73,6 +76,18 @@ def _tier_codes(tiers: pa.ChunkedArray) -> IntArray:
     return np.where(pc.equal(tiers, "accuse").to_numpy(zero_copy_only=False).astype(bool), ACCUSE, REVIEW).astype(
         np.int64
     )
+
+
+def _share_one_kind_of_many(
+    links: pa.Table, pair: IntArray, chosen: FlagArray, campaign: IntArray, accused: FlagArray
+) -> FlagArray:
+    """Which pairs share one independent kind of tokens with a campaign whose accused members mostly share more."""
+    rows = links.filter(pa.array(chosen))
+    n_families = count_distinct(pair[chosen], family_codes(rows["token_kind"]), accused.size)
+    n_campaigns = int(campaign.max(initial=-1)) + 1
+    n_accused = np.bincount(campaign[accused], minlength=n_campaigns)
+    n_through_many = np.bincount(campaign[accused & (n_families > 1)], minlength=n_campaigns)
+    return np.asarray((2 * n_through_many > n_accused)[campaign] & (n_families == 1), dtype=np.bool_)
 
 
 def _has_evidence(links: pa.Table, pair: IntArray, n_pairs: int, chosen: FlagArray, settings: Settings) -> FlagArray:
