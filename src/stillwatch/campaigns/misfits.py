@@ -11,6 +11,7 @@ half of the group.
 A member with less than a tenth of the group's median volume is no copy either. Misfits are reviewed, never accused.
 """
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -51,9 +52,11 @@ def misfits(tables: Tables, engine: Engine) -> pa.Table:
     excess = (statistic - freedom) / (freedom * np.maximum(n - 1.0, 1.0))
     error = np.sqrt(2.0 / freedom) / np.maximum(n - 1.0, 1.0)
     is_misfit = np.zeros(rows.num_rows, dtype=bool)
-    for group in np.unique(groups):
-        own = groups == group
-        is_misfit[own] = _stand_out(excess[own], error[own], n[own])
+    bounds = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), rows.num_rows]
+    for start, stop in pairwise(bounds):  # rows are sorted by group
+        if stop > start:
+            own = slice(start, stop)
+            is_misfit[own] = _stand_out(excess[own], error[own], n[own])
     found = rows.filter(pa.array(is_misfit)).group_by(["group_id", "slice_id"]).aggregate([])
     return found.sort_by(order[1:])
 
