@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 def compute(tables: Tables) -> "ir.Table":
     """One row for each group whose topics can be compared; the value is H in nats, 0 to ln 256."""
-    bins = group_bins(tables)
-    bins = bins.filter(bins.axis == "cell")
+    bins = group_bins(tables, "cell")
     surprise = bins["count"].cast("float64").ln()
     sums = bins.group_by("group_id").agg(
         n=bins["count"].sum(),

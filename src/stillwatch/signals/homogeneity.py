@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 import ibis
 
 from stillwatch.model.stage import Tables
-from stillwatch.signals.sums import exact_sum, group_axes, group_bins, member_totals
+from stillwatch.signals.sums import AXES, exact_sum, group_axes, group_bins, member_totals
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -46,8 +46,7 @@ def correlation(tables: Tables, axis: str) -> "ir.Table":
 
     Groups with fewer than two members, two bins or four exchanges, or without any repeat, have no row.
     """
-    bins = group_bins(tables)
-    bins = bins.filter(bins.axis == axis)
+    bins = group_bins(tables, axis)
     sums = bins.group_by("group_id").agg(n=bins["count"].sum(), k=bins.count())
     weighted = bins.inner_join(sums, "group_id")
     pooled = weighted.group_by("group_id", "n", "k").agg(
@@ -103,7 +102,7 @@ def independent_exchanges(tables: Tables, axis: str) -> "ir.Table":
 
 SHARED: "Final[tuple[Callable[[Tables], ir.Table], ...]]" = (
     member_totals,
-    group_bins,
+    *(partial(group_bins, axis=axis) for axis in AXES),
     group_axes,
     *(partial(correlation, axis=axis) for axis in COMPARED),
 )

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 def compute(tables: Tables) -> "ir.Table":
     """One row for each group whose hours can be compared; the value is R, 0 to 1."""
-    bins = group_bins(tables)
-    bins = bins.filter(bins.axis == "hour")
+    bins = group_bins(tables, "hour")
     angle = bins.bin.cast("float64") * (2.0 * math.pi / 24.0)
     sums = bins.group_by("group_id").agg(
         n=bins["count"].sum(), east=exact_sum(bins["count"] * angle.cos()), north=exact_sum(bins["count"] * angle.sin())

@@ -25,8 +25,7 @@ def repeat_probability(tables: Tables) -> "ir.Table":
 
     Both lie between 0 and 1. Groups of which fewer than two members have sampled prompts have no row.
     """
-    bins = group_bins(tables)
-    bins = bins.filter(bins.axis == "prompt")
+    bins = group_bins(tables, "prompt")
     count = bins["count"].cast("float64")
     together = bins.group_by("group_id").agg(n=bins["count"].sum().cast("float64"), equal=exact_sum(count * count))
     members = member_totals(tables)

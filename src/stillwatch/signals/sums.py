@@ -46,12 +46,15 @@ def member_totals(tables: Tables) -> "ir.Table":
     return judged_members(tables).select("group_id", "slice_id").inner_join(totals, "slice_id")
 
 
-def group_bins(tables: Tables) -> "ir.Table":
-    """`group_id, axis, bin`, `count` = sum of c_ik and `weighted` = sum of c_ik**2 / n_i over the members i."""
-    rows = tables["slice_bins"].inner_join(member_totals(tables), "slice_id")
-    total = ibis.cases(*((rows.axis == axis, rows[axis]) for axis in AXES))
+def group_bins(tables: Tables, axis: str) -> "ir.Table":
+    """`group_id, bin`, `count` = sum of c_ik and `weighted` = sum of c_ik**2 / n_i over the members i, on one axis.
+
+    One axis at a time: all of them in one table do not fit in the memory of a small machine.
+    """
+    bins = tables["slice_bins"]
+    rows = bins.filter(bins.axis == axis).inner_join(member_totals(tables).rename(total=axis), "slice_id")
     real = rows.n.cast("float64")
-    return rows.group_by("group_id", "axis", "bin").agg(count=rows.n.sum(), weighted=exact_sum(real * real / total))
+    return rows.group_by("group_id", "bin").agg(count=rows.n.sum(), weighted=exact_sum(real * real / rows.total))
 
 
 def group_axes(tables: Tables) -> "ir.Table":

@@ -28,8 +28,7 @@ TARGETS: Final = (Capability.AGENTIC_REASONING, Capability.SOFTWARE_ENGINEERING,
 
 def compute(tables: Tables) -> "ir.Table":
     """One row for each group with classified prompts; the value is a share, 0 to 1."""
-    bins = group_bins(tables)
-    bins = bins.filter(bins.axis == "capability")
+    bins = group_bins(tables, "capability")
     on_target = bins.bin.isin([capability.code for capability in TARGETS])
     sums = bins.group_by("group_id").agg(n=bins["count"].sum(), hits=on_target.ifelse(bins["count"], 0).sum())
     axes = group_axes(tables)
