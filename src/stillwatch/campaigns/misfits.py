@@ -34,6 +34,8 @@ MIN_EXCESS: Final = 0.02
 """Clustering in hours or days below which members are never told apart."""
 MIN_Z: Final = 4.0
 """Standard errors of the member's own statistic that its excess must exceed."""
+DECIMALS: Final = 4
+"""Of a member's statistic: its last bits depend on the order in which an engine adds up."""
 
 FlagArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
@@ -46,6 +48,7 @@ def misfits(tables: Tables, engine: Engine) -> pa.Table:
     order = [("axis", "ascending"), ("group_id", "ascending"), ("slice_id", "ascending")]
     rows = engine.to_arrow(_statistics(tables, accused)).sort_by(order)
     n, bins, statistic = (rows[name].to_numpy().astype(np.float64) for name in ("n", "n_bins", "statistic"))
+    statistic = np.round(statistic, DECIMALS)
     compared = pc.binary_join_element_wise(rows["axis"], rows["group_id"], "/").combine_chunks()
     groups = compared.dictionary_encode().indices.to_numpy(zero_copy_only=False)
     freedom = np.maximum(bins - 1.0, 1.0)

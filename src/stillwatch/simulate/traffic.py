@@ -185,7 +185,7 @@ def _counts(world: World, population: Population, *, seed: int, day: int) -> Int
 
 
 def _items(columns: dict[str, npt.NDArray[Any]], step: Keys) -> Keys:
-    """Content keys: of a pool that all members share, of a queue with `samples` sends each, or the sender's own."""
+    """Content keys: of a pool that all members share, or the sender's own (a queue deals an item once)."""
     pool = columns["pool"].astype(np.int64)
     pooled = mix(columns["item_base"], choose(np.maximum(pool, 1), step, 11))
     return np.where(pool > 0, pooled, mix(columns["item_base"], step, 12))

@@ -139,9 +139,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     shares_tools: bool = True
     start_day: int = 0
     served: float = 1.0
-    samples_per_item: int = 1
     signup_spread_days: float = 60.0
-    heavy_tail_days: bool = False
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
