@@ -186,10 +186,12 @@ class Stillwatch:
         return Rows(self._read(DETECTION_RUNS).sort_by([("as_of", "ascending"), ("run_id", "ascending")]))
 
     def campaigns(self, run_id: str | None = None) -> Rows:
-        """The campaigns of a run (None: the latest), best score first."""
+        """The campaigns of a run (None: the latest): accused ones first, then those to review, best score first."""
         run = self._run(run_id)
         return Rows(
-            self._read(CAMPAIGNS, [run["run_id"]]).sort_by([("score", "descending"), ("campaign_id", "ascending")])
+            self._read(CAMPAIGNS, [run["run_id"]]).sort_by(
+                [("tier", "ascending"), ("score", "descending"), ("campaign_id", "ascending")]  # accuse before review
+            )
         )
 
     def members(self, campaign_id: str, run_id: str | None = None) -> Rows:
@@ -199,7 +201,7 @@ class Stillwatch:
         return Rows(rows.filter(pc.equal(rows["campaign_id"], campaign_id)))
 
     def accounts(self, run_id: str | None = None) -> Rows:
-        """Every account seen in a run's window with its tier; flagged ones first.
+        """Every account seen in a run's window with its tier; accused ones first, then those to review.
 
         Columns `account_id, tier, campaign_id, score, p_value, q_value, first_flagged_at, reasons, queue, n_exchanges,
         n_flagged_exchanges`; the last five are null or empty where nothing was found.
@@ -218,7 +220,13 @@ class Stillwatch:
         tier = joined.column_names.index("tier")
         joined = joined.set_column(tier, "tier", pc.fill_null(joined["tier"], "none"))
         joined = joined.append_column("has_finding", pc.is_valid(joined["campaign_id"]))
-        ordered = joined.sort_by([("has_finding", "descending"), ("score", "descending"), ("account_id", "ascending")])
+        order = (
+            ("has_finding", "descending"),
+            ("tier", "ascending"),
+            ("score", "descending"),
+            ("account_id", "ascending"),
+        )
+        ordered = joined.sort_by(list(order))
         return Rows(ordered.select(ACCOUNT_COLUMNS))
 
     def explain(self, account_id: str, run_id: str | None = None) -> Explanation:
