@@ -3,11 +3,13 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from stillwatch.errors import UsageError
+from stillwatch.model.tables import CAMPAIGNS
 from tests.small_world import END, copied, found_world, opened, small_world
 
 __all__ = ["found_world", "small_world"]
@@ -97,3 +99,18 @@ def test_polars_pandas_and_arrow_hold_the_same_rows(found_world: Path, small_wor
 def test_an_unknown_run_is_an_error_that_names_it(found_world: Path, small_world: Path) -> None:
     with opened(found_world, small_world) as watch, pytest.raises(UsageError, match="no-such-run"):
         watch.campaigns("no-such-run")
+
+
+def test_accused_come_before_those_to_review_whatever_their_scores(
+    found_world: Path, small_world: Path, tmp_path: Path
+) -> None:
+    with copied(found_world, tmp_path / "copy", small_world) as watch:
+        found = watch.campaigns().table.to_pylist()
+        raised = [row | {"tier": "review", "score": 99.0, "campaign_id": f"x{row['campaign_id']}"} for row in found]
+        lowered = [row | {"tier": "accuse"} for row in found]
+        with watch.workspace.lake.write() as writer:
+            rows = pa.Table.from_pylist([*raised, *lowered], schema=CAMPAIGNS.schema)
+            writer.replace(CAMPAIGNS, found[0]["run_id"], rows)
+            writer.commit()
+        tiers = watch.campaigns().table["tier"].to_pylist()
+    assert tiers == ["accuse"] * len(found) + ["review"] * len(found)
