@@ -9,7 +9,8 @@ import pytest
 
 from stillwatch.engines import Settings, open_engine
 from stillwatch.engines.duckdb import DuckDBEngine
-from stillwatch.engines.spark import SparkEngine, _heap
+from stillwatch.engines.session import heap
+from stillwatch.engines.spark import SparkEngine
 from stillwatch.errors import ConfigError, EngineUnavailable, UsageError
 from stillwatch.model.tables import ACCOUNT_EVENTS, SLICE_BINS
 
@@ -36,18 +37,18 @@ def test_spark_without_its_package_says_how_to_install_it(monkeypatch: pytest.Mo
 def test_spark_that_fails_to_start_leaves_no_folder_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     with pytest.raises(EngineUnavailable):
-        SparkEngine(master="local[1]", memory_limit=None, temp_directory=tmp_path)
+        SparkEngine(master="local[1]", memory_limit=None, temp_directory=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("limit", "heap"), [("4GB", "4g"), ("512MiB", "512m"), (" 2 g ", "2g")])
-def test_a_memory_limit_is_said_in_javas_words(limit: str, heap: str) -> None:
-    assert _heap(limit) == heap
+@pytest.mark.parametrize(("limit", "said"), [("4GB", "4g"), ("512MiB", "512m"), (" 2 g ", "2g")])
+def test_a_memory_limit_is_said_in_javas_words(limit: str, said: str) -> None:
+    assert heap(limit) == said
 
 
 def test_a_memory_limit_that_is_no_size_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="'80%' is not a size"):
-        _heap("80%")
+        heap("80%")
 
 
 def test_naming_engines_imports_no_driver() -> None:

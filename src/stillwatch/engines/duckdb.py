@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -16,6 +16,9 @@ from stillwatch.model.table import Table
 if TYPE_CHECKING:
     import ibis.expr.schema as isc
     import ibis.expr.types as ir
+
+COMPRESSED_AT: Final = 20_000_000
+"""Values in new tables at which they are compressed, about 150 MB of them: smaller work is not slowed down."""
 
 
 class DuckDBEngine:
@@ -54,6 +57,8 @@ class DuckDBEngine:
         self._connection.execute("SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW'")
         self._names = (f"stillwatch_{number}" for number in count())
         self._relations: list[tuple[str, str]] = []
+        self._n_uncompressed = 0
+        self._n_streams = 0
         self._is_open = True
 
     def read(self, table: Table, files: Sequence[str]) -> "ir.Table":
@@ -79,7 +84,8 @@ class DuckDBEngine:
     def materialize(self, expression: "ir.Table") -> "ir.Table":
         """Evaluate once into a table of the private database and return that table as an expression."""
         name = self._new_name("TABLE")
-        self._connection.execute(f'CREATE TABLE "{name}" AS {self._query(expression)}')
+        created = self._connection.execute(f'CREATE TABLE "{name}" AS {self._query(expression)}').fetchall()
+        self._compress(int(created[0][0]) * len(expression.columns))
         return self._named(name, expression.schema())
 
     def to_arrow(self, expression: "ir.Table") -> pa.Table:
@@ -91,11 +97,13 @@ class DuckDBEngine:
         """Evaluate and stream the rows in batches of about `n_rows`; other calls may run in between."""
         schema = arrow_schema(expression)
         cursor = self._connection.cursor()
+        self._n_streams += 1
         try:
             for batch in cursor.sql(self._query(expression)).to_arrow_reader(n_rows):
                 yield batch.cast(schema)
         finally:
             cursor.close()
+            self._n_streams -= 1
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -127,6 +135,17 @@ class DuckDBEngine:
         import ibis.expr.operations as ops
 
         return ops.DatabaseTable(name, schema=schema, source=self._backend).to_expr()
+
+    def _compress(self, n_values: int) -> None:
+        """Compress what was written since the last time, if with these `n_values` it is worth the pass.
+
+        NOTE: DuckDB writes tables in memory uncompressed, four times as large, and compresses them at a checkpoint. It
+        refuses one while a cursor streams; then the tables wait for the next.
+        """
+        self._n_uncompressed += n_values
+        if self._n_uncompressed >= COMPRESSED_AT and not self._n_streams:
+            self._connection.execute("CHECKPOINT").fetchall()
+            self._n_uncompressed = 0
 
     def _query(self, expression: "ir.Table") -> str:
         """SQL whose columns have the types that Ibis promises: DuckDB's own sums are HUGEINT."""
