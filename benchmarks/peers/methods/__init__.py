@@ -1,0 +1,1 @@
+"""One file for each peer: its description `PEER` and its function `rank`."""

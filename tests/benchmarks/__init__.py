@@ -1,0 +1,1 @@
+"""Benchmarks that have parts worth a test."""
