@@ -203,8 +203,8 @@ class Stillwatch:
     def accounts(self, run_id: str | None = None) -> Rows:
         """Every account seen in a run's window with its tier; accused ones first, then those to review.
 
-        Columns `account_id, tier, campaign_id, score, p_value, q_value, first_flagged_at, reasons, queue, n_exchanges,
-        n_flagged_exchanges`; the last five are null or empty where nothing was found.
+        Columns `account_id, tier, campaign_id, score, p_value, q_value, first_flagged_at, reasons, queue, held_back,
+        n_exchanges, n_flagged_exchanges`; all but the id, the tier and `n_exchanges` are null where nothing was found.
         """
         run = self._run(run_id)
         findings = self._read(ACCOUNT_FINDINGS, [run["run_id"]]).drop_columns(["run_id", "n_exchanges"])
@@ -281,7 +281,7 @@ class Stillwatch:
 
 ACCOUNT_COLUMNS = [
     "account_id", "tier", "campaign_id", "score", "p_value", "q_value", "first_flagged_at", "reasons", "queue",
-    "n_exchanges", "n_flagged_exchanges",
+    "held_back", "n_exchanges", "n_flagged_exchanges",
 ]  # fmt: skip
 
 

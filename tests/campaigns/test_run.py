@@ -44,7 +44,7 @@ class Case:
         token = sum(map(ord, group_id))
         self.rows["groups"].append({
             "group_id": group_id, "proposal": "token", "token_kind": kind, "token": token, "stratum": None,
-            "is_whole_popular": False, "n_accounts": len(accounts), "n_exchanges": n * len(accounts),
+            "is_whole_popular": False, "is_mixed": False, "n_accounts": len(accounts), "n_exchanges": n * len(accounts),
             "first_seen_at": START, "last_seen_at": START + timedelta(days=3), "n_tests": 1,
         })  # fmt: skip
         self.rows["group_scores"].append({
@@ -135,9 +135,15 @@ def test_two_kinds_of_the_same_prompt_text_are_not_independent(engine: Engine) -
 
 def test_who_shares_only_a_borrowed_system_prompt_with_a_campaign_is_reviewed(engine: Engine) -> None:
     victims = [f"honest{number}" for number in range(10)]
-    found = tiers(Case().group("g1", [*CREW, *victims]).group("g2", CREW, kind="skeleton").run(engine))
-    assert {found[account_id] for account_id in CREW} == {"accuse"}
-    assert {found[account_id] for account_id in victims} == {"review"}
+    made = Case().group("g1", [*CREW, *victims]).group("g2", CREW, kind="skeleton").run(engine)
+    found, reasons = tiers(made), held_back(made)
+    assert {(found[account_id], reasons[account_id]) for account_id in CREW} == {("accuse", None)}
+    assert {(found[account_id], reasons[account_id]) for account_id in victims} == {("review", "one_token_kind")}
+
+
+def held_back(found) -> dict[str, str | None]:
+    rows = found["account_findings"]
+    return dict(zip(rows["account_id"].to_pylist(), rows["held_back"].to_pylist(), strict=True))
 
 
 def hours_of(case: Case, account_id: str, counts: dict[int, int]) -> None:
@@ -155,8 +161,9 @@ def test_a_member_with_hours_of_its_own_is_reviewed_and_not_accused(engine: Engi
     for number, account_id in enumerate(CREW):
         hours_of(case, account_id, {hour: 2 + (hour + number) % 3 for hour in range(24)})
     hours_of(case, "person", {9: 20, 10: 25, 11: 18})
-    found = tiers(case.run(engine))
-    assert found["person"] == "review"
+    made = case.run(engine)
+    found = tiers(made)
+    assert (found["person"], held_back(made)["person"]) == ("review", "unlike_members")
     assert {found[account_id] for account_id in CREW} == {"accuse"}
 
 
@@ -165,12 +172,15 @@ def test_a_member_with_hardly_any_of_the_volume_is_reviewed_and_not_accused(engi
     for account_id in CREW:
         hours_of(case, account_id, dict.fromkeys(range(24), 3))
     hours_of(case, "visitor", {4: 1, 20: 2})
-    assert tiers(case.run(engine))["visitor"] == "review"
+    made = case.run(engine)
+    assert (tiers(made)["visitor"], held_back(made)["visitor"]) == ("review", "unlike_members")
 
 
 def test_an_account_is_only_reviewed_when_the_accusing_groups_alone_say_too_little(engine: Engine) -> None:
     case = Case().group("g1", CREW, n=2).group("g2", CREW, n=2, tier="review")
-    assert set(tiers(case.run(engine)).values()) == {"review"}
+    made = case.run(engine)
+    assert set(tiers(made).values()) == {"review"}
+    assert set(held_back(made).values()) == {"few_exchanges"}
 
 
 def test_one_verified_owner_goes_to_the_account_manager(engine: Engine) -> None:
@@ -180,6 +190,7 @@ def test_one_verified_owner_goes_to_the_account_manager(engine: Engine) -> None:
     found = case.run(engine)
     assert set(tiers(found).values()) == {"review"}
     assert set(found["account_findings"]["queue"].to_pylist()) == {"account_manager"}
+    assert set(held_back(found).values()) == {"account_manager"}
 
 
 def test_fleets_of_two_owners_that_share_a_tool_both_go_to_the_account_manager(engine: Engine) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from stillwatch.campaigns.evidence import exchanges_by_pair
 from stillwatch.campaigns.gather import Evidence
 from stillwatch.campaigns.history import History
-from stillwatch.campaigns.membership import ACCUSE, Members
+from stillwatch.campaigns.membership import ACCOUNT_MANAGER, ACCUSE, HELD_BACK, Members
 from stillwatch.model.capability import CAPABILITIES
 from stillwatch.model.stage import Run
 from stillwatch.model.tables import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, CAMPAIGNS
@@ -26,14 +26,17 @@ TIER_NAMES = ("none", "review", "accuse")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One account of one campaign. `group` is the row of its best group, None when an exclusive token brought it in."""
+    """One account of one campaign. `group` is the row of its best group, None when an exclusive token brought it in.
+
+    `held_back` is a code of HELD_BACK.
+    """
 
     account_id: str
     campaign: int
     tier: int
     group: int | None
     n_flagged: int
-    is_managed: bool
+    held_back: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,8 @@ def _finding_row(
         "q_value": None if group is None else evidence.groups["q_value"][group].as_py(),
         "first_flagged_at": first_flagged or run.window.end,
         "reasons": ["exclusive_token"] if group is None else reasons_of(evidence.groups, group).signals,
-        "queue": "account_manager" if finding.is_managed else queue,
+        "queue": "account_manager" if finding.held_back == ACCOUNT_MANAGER else queue,
+        "held_back": HELD_BACK[finding.held_back],
         "n_exchanges": volumes.get(finding.account_id, finding.n_flagged),
         "n_flagged_exchanges": finding.n_flagged,
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.campaigns.assemble import campaign_of_group
 from stillwatch.campaigns.evidence import encode
@@ -49,8 +50,9 @@ def gather(tables: Tables, engine: Engine, settings: Settings) -> Evidence:
     ).sort_by([(name, "ascending") for name in ("group_id", "account_id", "token_kind", "token")])
     group = encode(links["group_id"])
     account = encode(links["account_id"])
+    is_accused = np.asarray(pc.equal(groups["tier"], "accuse").to_numpy(zero_copy_only=False), dtype=bool)
     of_group = campaign_of_group(
-        group.codes, account.codes, n_groups=groups.num_rows, n_accounts=len(account.values), settings=settings
+        group.codes, account.codes, is_accused=is_accused, n_accounts=len(account.values), settings=settings
     )
     return Evidence(
         groups=groups,

@@ -16,6 +16,9 @@ FlagArray = npt.NDArray[np.bool_]
 
 REVIEW, ACCUSE = 1, 2
 """Tier codes on the driver; 0 is no finding."""
+HELD_BACK = (None, "few_exchanges", "unlike_members", "one_token_kind", "account_manager")
+"""Why an account with slices in accused groups is not accused, by code; null where nothing held the verdict back."""
+FEW_EXCHANGES, UNLIKE_MEMBERS, ONE_TOKEN_KIND, ACCOUNT_MANAGER = range(1, len(HELD_BACK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,9 @@ class Members:
     """Accounts of campaigns: one row a (campaign, account) pair that the membership rule accepts, sorted by both.
 
     `tier` is REVIEW or ACCUSE; `group` is the row of the best group through which the account is a member;
-    `n_exchanges` counts those inside flagged slices (a lower bound of the distinct ones); `is_managed` marks accounts
-    of one verified owner or under contract, which go to an account manager.
+    `n_exchanges` counts those inside flagged slices (a lower bound of the distinct ones); `held_back` is the code of
+    what kept an account with slices in accused groups from being accused (HELD_BACK), among others that it is one of
+    many of a verified owner or under contract and goes to an account manager.
     """
 
     campaign: IntArray
@@ -32,7 +36,12 @@ class Members:
     tier: IntArray
     group: IntArray
     n_exchanges: IntArray
-    is_managed: FlagArray
+    held_back: IntArray
+
+    @property
+    def is_managed(self) -> FlagArray:
+        """Which accounts go to an account manager."""
+        return np.asarray(self.held_back == ACCOUNT_MANAGER)
 
     def of_pairs(self, campaign: IntArray, account: IntArray) -> FlagArray:
         """For parallel pair codes, whether each pair is a member."""
@@ -50,15 +59,18 @@ def settle_members(evidence: Evidence, settings: Settings) -> Members:
     An account is a member at tier *accuse* when the groups of that tier in which it is like the others carry enough
     evidence about it alone, at tier *review* when all flagged groups together do, and otherwise not at all. Where most
     accused members of a campaign share two independent kinds of tokens or more, one kind is not enough: a campaign may
-    borrow the system prompt of an honest customer, who then shares that and nothing else.
+    borrow the system prompt of an honest customer, who then shares that and nothing else. Who is accused in one
+    campaign is not under review in another.
     """
     links = evidence.links
     width = len(evidence.accounts) or 1
     pairs, pair = np.unique(evidence.campaign * width + evidence.account, return_inverse=True)
     link_tier = np.where(evidence.is_misfit, REVIEW, _tier_codes(links["tier"]))
-    accused = _has_evidence(links, pair, pairs.size, link_tier == ACCUSE, settings)
-    accused &= ~_share_one_kind_of_many(links, pair, link_tier == ACCUSE, pairs // width, accused)
+    has_enough = _has_evidence(links, pair, pairs.size, link_tier == ACCUSE, settings)
+    has_one_kind = _share_one_kind_of_many(links, pair, link_tier == ACCUSE, pairs // width, has_enough)
+    accused = has_enough & ~has_one_kind
     flagged = _has_evidence(links, pair, pairs.size, np.ones(pair.size, dtype=bool), settings)
+    in_accused = (_any(pair, chosen, pairs.size) for chosen in (link_tier == ACCUSE, evidence.is_misfit))
     best = np.lexsort((evidence.group, -links["score"].to_numpy(), -link_tier, pair))
     _, first = np.unique(pair[best], return_index=True)
     members = Members(
@@ -67,9 +79,15 @@ def settle_members(evidence: Evidence, settings: Settings) -> Members:
         tier=np.where(accused, ACCUSE, np.where(flagged, REVIEW, 0)).astype(np.int64),
         group=evidence.group[best[first]],
         n_exchanges=exchanges_by_pair(pair, links["token_kind"], links["n"].to_numpy(), pairs.size),
-        is_managed=np.zeros(pairs.size, dtype=bool),
+        held_back=np.select([accused, has_one_kind, *in_accused], [0, ONE_TOKEN_KIND, FEW_EXCHANGES, UNLIKE_MEMBERS]),
     )
-    return members.where(members.tier > 0)
+    accused_somewhere = np.isin(members.account, members.account[members.tier == ACCUSE])
+    return members.where((members.tier == ACCUSE) | ((members.tier == REVIEW) & ~accused_somewhere))
+
+
+def _any(pair: IntArray, chosen: FlagArray, n_pairs: int) -> FlagArray:
+    """For each pair, whether one of its links is chosen."""
+    return np.bincount(pair[chosen], minlength=n_pairs) > 0
 
 
 def _tier_codes(tiers: pa.ChunkedArray) -> IntArray:
@@ -98,7 +116,7 @@ def _has_evidence(links: pa.Table, pair: IntArray, n_pairs: int, chosen: FlagArr
 
 
 def hand_to_account_manager(members: Members, owner: IntArray, has_contract: FlagArray, settings: Settings) -> Members:
-    """The same members with those of one verified owner, or under contract, capped at review and marked as managed.
+    """The same members with those of one verified owner, or under contract, capped at review and held back.
 
     `owner` is a code of the verified owner of each *account* code (-1: none), `has_contract` a flag of each. A
     one-owner fleet behaves like a campaign; only who owns it tells them apart (notes on fleets, design section 6.9).
@@ -110,7 +128,8 @@ def hand_to_account_manager(members: Members, owner: IntArray, has_contract: Fla
     owned, n_owned = np.unique(pair[owner_of_member >= 0], return_counts=True)
     fleets = owned[n_owned >= settings.min_owner_accounts]
     managed = np.isin(pair, fleets) | has_contract[members.account]
-    return replace(members, is_managed=managed, tier=np.where(managed, REVIEW, members.tier))
+    held_back = np.where(managed, ACCOUNT_MANAGER, members.held_back)
+    return replace(members, held_back=held_back, tier=np.where(managed, REVIEW, members.tier))
 
 
 def owners(accounts: pa.Table, ids: tuple[str, ...]) -> tuple[IntArray, FlagArray]:

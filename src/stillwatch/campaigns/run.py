@@ -1,6 +1,8 @@
 """The campaigns stage: flagged groups in, campaigns, members and account findings out."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +11,19 @@ from stillwatch.campaigns.exclusive import joiner_tiers, joiners
 from stillwatch.campaigns.findings import Finding, campaign_table, finding_table, member_table
 from stillwatch.campaigns.gather import Evidence, gather
 from stillwatch.campaigns.history import History, read_history
-from stillwatch.campaigns.membership import REVIEW, Members, hand_to_account_manager, owners, settle_members
+from stillwatch.campaigns.membership import (
+    ACCOUNT_MANAGER,
+    REVIEW,
+    Members,
+    hand_to_account_manager,
+    owners,
+    settle_members,
+)
 from stillwatch.campaigns.settings import Settings
 from stillwatch.campaigns.track import Trace, assign_ids
 from stillwatch.engines import Engine
 from stillwatch.model.stage import Run, Tables
-from stillwatch.model.table import Table
+from stillwatch.model.table import Home, Table, column
 from stillwatch.model.tables import (
     ACCOUNT_DAYS,
     ACCOUNT_FINDINGS,
@@ -28,7 +37,20 @@ from stillwatch.model.tables import (
     JUDGEMENTS,
     SLICE_BINS,
     SLICES,
+    TEXT,
 )
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+WANTED_ACCOUNTS = Table(
+    name="wanted_accounts",
+    made_by="campaigns",
+    key=("account_id",),
+    home=Home.RUN,
+    schema=pa.schema([column("account_id", TEXT, required=True)]),
+)
+"""Accounts that a question to the engine is about."""
 
 READS: tuple[Table, ...] = (
     ACCOUNT_DAYS, ACCOUNTS, SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS, GROUP_SCORES, CALIBRATIONS, CAMPAIGN_MEMBERS,
@@ -71,10 +93,15 @@ def _unmanaged_members(evidence: Evidence, tables: Tables, engine: Engine, setti
 
 
 def _account_rows(tables: Tables, engine: Engine, ids: tuple[str, ...]) -> pa.Table:
-    accounts = tables["accounts"]
+    accounts = _of(tables["accounts"], ids, engine)
     owned = accounts.verified_owner.notnull() | (accounts.contract_tags.length() > 0)
-    rows = engine.to_arrow(accounts.filter(owned).select("account_id", "as_of", "verified_owner", "contract_tags"))
-    return rows.filter(np.isin(rows["account_id"].to_numpy(zero_copy_only=False), np.asarray(ids, dtype=object)))
+    return engine.to_arrow(accounts.filter(owned).select("account_id", "as_of", "verified_owner", "contract_tags"))
+
+
+def _of(rows: "ir.Table", ids: Iterable[str], engine: Engine) -> "ir.Table":
+    """`rows` of these accounts; compared in the engine, because both sides may be many."""
+    wanted = pa.table({"account_id": sorted(ids)}, schema=WANTED_ACCOUNTS.schema)
+    return rows.semi_join(engine.from_arrow(WANTED_ACCOUNTS, wanted), "account_id")
 
 
 def _ids(evidence: Evidence, members: Members, history: History, settings: Settings) -> list[str]:
@@ -90,10 +117,10 @@ def _ids(evidence: Evidence, members: Members, history: History, settings: Setti
 
 
 def _direct(evidence: Evidence, members: Members) -> list[Finding]:
-    columns = (members.campaign, members.account, members.tier, members.group, members.n_exchanges, members.is_managed)
+    columns = (members.campaign, members.account, members.tier, members.group, members.n_exchanges, members.held_back)
     return [
-        Finding(evidence.accounts[account], campaign, tier, group, n, managed)
-        for campaign, account, tier, group, n, managed in zip(*(c.tolist() for c in columns), strict=True)
+        Finding(evidence.accounts[account], campaign, tier, group, n, held_back)
+        for campaign, account, tier, group, n, held_back in zip(*(c.tolist() for c in columns), strict=True)
     ]
 
 
@@ -101,23 +128,22 @@ def _brought_in(joined: pa.Table, members: Members, history: History, tables: Ta
     tiers = joiner_tiers(joined, members)
     ids = tuple(sorted({account_id for _, account_id in tiers}))
     owner, contract = owners(_account_rows(tables, engine, ids), ids)
-    managed = dict(zip(ids, ((owner >= 0) | contract).tolist(), strict=True))
+    held_back = dict(zip(ids, np.where((owner >= 0) | contract, ACCOUNT_MANAGER, 0).tolist(), strict=True))
     n_by_pair: dict[tuple[int, str], int] = {}
     for campaign, account_id, n in zip(*(joined[c].to_pylist() for c in ("campaign", "account_id", "n")), strict=True):
         n_by_pair[campaign, account_id] = max(n_by_pair.get((campaign, account_id), 0), n)
     found = [
-        Finding(account_id, campaign, tier, None, n_by_pair[campaign, account_id], managed[account_id])
+        Finding(account_id, campaign, tier, None, n_by_pair[campaign, account_id], held_back[account_id])
         for (campaign, account_id), tier in tiers.items()
         if account_id not in history.honest_accounts
     ]
-    return [replace(finding, tier=REVIEW) if finding.is_managed else finding for finding in found]
+    return [replace(finding, tier=REVIEW) if finding.held_back else finding for finding in found]
 
 
 def _volumes(tables: Tables, engine: Engine, flagged: set[str]) -> dict[str, int]:
-    days = tables["account_days"]
-    totals = days.group_by("account_id").agg(n=days.n.sum())
-    rows = engine.to_arrow(totals.filter(totals.account_id.isin(sorted(flagged)))) if flagged else None
-    return {} if rows is None else dict(zip(rows["account_id"].to_pylist(), rows["n"].to_pylist(), strict=True))
+    days = _of(tables["account_days"], flagged, engine)
+    rows = engine.to_arrow(days.group_by("account_id").agg(n=days.n.sum()))
+    return dict(zip(rows["account_id"].to_pylist(), rows["n"].to_pylist(), strict=True))
 
 
 def _capability_bins(tables: Tables, engine: Engine) -> pa.Table:

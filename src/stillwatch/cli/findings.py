@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from stillwatch.cli.context import current
 from stillwatch.cli.output import Format, Row, plain_row, show_table, talk, write_json, write_rows
-from stillwatch.cli.words import sentences
+from stillwatch.cli.words import HELD_BACK_SAYS, sentences
 from stillwatch.errors import UsageError
 
 CAMPAIGN_COLUMNS = (
@@ -95,6 +95,8 @@ def explain(account: str, *, run: str | None = None, format: FormatFlag = "table
         f"{account}: tier {found.finding['tier']}, queue {found.finding['queue']}, "
         f"campaign {found.finding['campaign_id']}"
     )
+    if found.finding["held_back"]:
+        talk(f"not accused, because {HELD_BACK_SAYS[str(found.finding['held_back'])]}.")
     for sentence in sentences(found.campaign):
         talk(sentence)
     rows: list[Row] = found.slices

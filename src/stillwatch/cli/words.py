@@ -6,6 +6,13 @@ CALIBRATION_SAYS = {
     "shipped": "the shipped calibration (simulated honest traffic and look-alikes)",
     "fitted": "a calibration fitted to this deployment",
 }
+HELD_BACK_SAYS = {
+    "few_exchanges": "too few of its exchanges lie in accused groups to accuse it by itself",
+    "unlike_members": "its hours, days or volume are unlike those of the accused members, as an honest adopter's are",
+    "one_token_kind": "it shares one kind of token with a campaign whose members mostly share two, as if imitated",
+    "account_manager": "a verified owner or a contract stands behind it: ask the account manager",
+}
+"""Why an account that carries what accused accounts carry is not accused."""
 
 
 def sentences(campaign: Mapping[str, object]) -> list[str]:

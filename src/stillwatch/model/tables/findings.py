@@ -76,6 +76,11 @@ ACCOUNT_FINDINGS = Table(
             column("first_flagged_at", TIME, "as_of of the first run that flagged the account"),
             column("reasons", TEXTS, "signal names, strongest first", required=True),
             column("queue", TEXT, "enforcement, review or account_manager; null without a finding"),
+            column(
+                "held_back",
+                TEXT,
+                "why an account in accused groups is not accused: few_exchanges, unlike_members, one_token_kind or account_manager; else null",
+            ),
             column("n_exchanges", COUNT, "all exchanges in the window", unit="exchanges", required=True),
             column("n_flagged_exchanges", COUNT, "inside flagged slices", unit="exchanges", required=True),
         ]
