@@ -23,7 +23,7 @@ from stillwatch.engines import Settings as EngineSettings
 from stillwatch.engines import open_engine
 from stillwatch.model.stage import Run
 from stillwatch.model.table import Table
-from stillwatch.model.tables import ACCOUNT_DAYS, ACCOUNTS, TOKEN_USES
+from stillwatch.model.tables import ACCOUNT_DAYS, ACCOUNT_EVENTS, ACCOUNTS, TOKEN_USES
 from stillwatch.model.window import Window
 
 START = datetime(2026, 4, 22, tzinfo=UTC)
@@ -137,7 +137,10 @@ def main() -> None:
     began = time.perf_counter()
     grouped = grouping.run(tables, run, engine=engine, settings=grouping.Settings())
     grouped_at = time.perf_counter()
-    found = signals.run(grouped, run, engine=engine, settings=signals.Settings())
+    events = engine.from_arrow(ACCOUNT_EVENTS, ACCOUNT_EVENTS.empty())
+    found = signals.run(
+        {**tables, **grouped, "account_events": events}, run, engine=engine, settings=signals.Settings()
+    )
     done_at = time.perf_counter()
     after = resource.getrusage(resource.RUSAGE_SELF)
     counts = {

@@ -11,12 +11,12 @@ from tests.scoring.honest import groups_table, honest_groups, signals_table
 from tests.scoring.planted import planted_groups
 
 
-def proposed(*, managed=(0.0, 0.0, 0.0), customers=(), popular=(False, False, False)):
+def proposed(*, managed=(0.0, 0.0, 0.0), customers=()):
     ids = ["a", "b", "c"]
     groups = groups_table(ids, [5, 6, 7], ["x"] * 3, [0] * 3).drop(["window_no", "honest_class"])
     labels = pa.table({"group_id": ids, "honest_class": ["nat", "class", "class"], "managed_share": list(managed)})
     return Proposed(
-        groups=groups.append_column("is_whole_popular", pa.array(popular)),
+        groups=groups,
         signals=signals_table(ids, np.ones((3, 4))),
         labels=labels,
         customers=pa.array(list(customers), pa.string()),
@@ -32,11 +32,8 @@ def test_a_window_keeps_judged_groups_with_their_class_and_window():
     assert window.n_account_windows == 100
 
 
-@pytest.mark.parametrize(
-    "left_out",
-    [{"managed": (0.95, 0.0, 0.0)}, {"customers": ("a",)}, {"popular": (True, False, False)}],
-)
-def test_managed_groups_single_customers_and_popular_tokens_take_no_part(left_out):
+@pytest.mark.parametrize("left_out", [{"managed": (0.95, 0.0, 0.0)}, {"customers": ("a",)}])
+def test_managed_groups_and_single_customers_take_no_part(left_out):
     window = honest_window(proposed(**left_out), 7)
     assert window.honest.groups["group_id"].to_pylist() == ["7/b", "7/c"]
     assert set(window.honest.signals["group_id"].to_pylist()) == {"7/b", "7/c"}

@@ -81,6 +81,7 @@ def proposed(calibration):
     groups = {
         "group_id": ["g1", "g2"], "token_kind": ["system", "system"], "proposal": ["token", "token"],
         "n_accounts": [50, 60], "n_exchanges": [500, 600], "n_tests": [1, 1], "is_whole_popular": [False, False],
+        "is_mixed": [False, False],
     }  # fmt: skip
     labels = pa.table({"group_id": ["g1", "g2"], "campaign": [framing.APPEALING.name, None]})
     return Proposed(

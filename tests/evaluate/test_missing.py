@@ -37,10 +37,10 @@ def test_everything_leaves_the_scene_as_it_is(scene):
 def test_no_text_leaves_no_token_and_no_list_of_text(scene):
     cut = without_evidence(scene, Arm("x", text=False))
     assert kinds(cut) == set(missing.NETWORK_KINDS)
-    of_text = {field.name for field in TOKEN_USES.schema if pa.types.is_list(field.type)} - {"hours"}
+    of_text = {field.name for field in TOKEN_USES.schema if pa.types.is_list(field.type)} - {"openings"}
     assert of_text >= {"micro_cells", "capabilities", "prompts", "materials"}
     assert all(n_bins(rows, name) == 0 for rows in (cut.token_uses, cut.account_days) for name in of_text)
-    assert n_bins(cut.token_uses, "hours") > 0
+    assert n_bins(cut.token_uses, "openings") > 0
 
 
 def test_no_infrastructure_leaves_no_network_and_no_identity(scene):
@@ -64,7 +64,9 @@ def test_tables_keep_their_shape(scene, arm):
 
 def test_no_timing_leaves_out_every_signal_of_hours_and_days():
     left_out = set(without_signals(Config(), Arm("x", timing=False)).signals.exclude)
-    assert left_out == {one.name for one in catalog() if one.name.startswith(("hour_", "day_"))}
+    assert left_out <= {one.name for one in catalog()}
+    assert left_out >= {one.name for one in catalog() if one.name.startswith(("hour_", "day_"))}
+    assert {"common_driver", "onset_synchrony", "successor_handover"} <= left_out
 
 
 def test_a_case_under_its_goal_fails_by_arm(bench):

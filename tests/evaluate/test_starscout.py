@@ -51,7 +51,7 @@ def test_a_star_is_an_exchange_of_its_day_and_hour(stars):
     assert scene.token_uses.schema.equals(TOKEN_USES.schema)
     assert scene.account_days.schema.equals(ACCOUNT_DAYS.schema)
     twice = [row for row in scene.token_uses.to_pylist() if row["n"] == 2]
-    assert [(row["hours"], row["micro_cells"]) for row in twice] == [([10, 11], [])]
+    assert [(row["openings"], row["micro_cells"]) for row in twice] == [([10, 11], [])]
     assert sum(row["n"] for row in scene.account_days.to_pylist()) == len(EVENTS)
 
 

@@ -39,11 +39,10 @@ def mark_first_sights(rows: list[dict[str, Any]]) -> None:
         sight = (row["day"], row["account_id"], row["conversation_id"], row.get("prompt_hash"))
         row["counts"] = sight[-1] is not None and sight not in seen
         seen.add(sight)
+    openings = {}
+    for row in sorted(rows, key=lambda row: row.get("prompt_hash") is None):
         conversation = row["start_time"].hour if row["conversation_id"] is None else row["conversation_id"]
-        opening = (row["day"], row["account_id"], conversation)
-        row["opens"] = sight[-1] is not None and opening not in seen
-        if row["opens"]:
-            seen.add(opening)
+        row["opens"] = openings.setdefault((row["day"], row["account_id"], conversation), row) is row
 
 
 def token_uses(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -84,11 +83,16 @@ def volumes(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "n": len(rows),
         "input_tokens": sum(row["input_tokens"] or 0 for row in rows),
         "output_tokens": sum(row["output_tokens"] or 0 for row in rows),
-        "hours": sorted(row["start_time"].hour for row in rows),
+        "openings": sorted(row["start_time"].hour for row in rows if row["opens"]),
         "micro_cells": sorted(row["micro_cell"] for row in first if row["micro_cell"] is not None),
         "capabilities": sorted(row["capability"] for row in first if row["capability"] is not None),
         "prompts": sorted((row["prompt_hash"] >> 2) & 0x7FFF for row in first if row["prompt_hash"] & 3 == 0),
-        "materials": sorted(bin_ for row in rows if row["opens"] for bin_ in row["materials"] or ()),
+        "materials": sorted(
+            bin_
+            for row in rows
+            if row["opens"] and row.get("prompt_hash") is not None
+            for bin_ in row["materials"] or ()
+        ),
         "first_seen_at": min(row["start_time"] for row in rows),
         "last_seen_at": max(row["start_time"] for row in rows),
     }

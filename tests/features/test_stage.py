@@ -171,7 +171,7 @@ def test_a_resent_prompt_counts_once_in_its_conversation_but_every_time_as_excha
     rows.append(exchange(4, "a", hours=4, conversation_id="other", client_address=9))
     texts = [sketch(key, prompt_hash=1, micro_cell=77, capability=3) for key in range(5)]
     uses = features(duckdb_engine, rows, texts)["token_uses"].to_pylist()
-    assert [(use["n"], use["hours"]) for use in uses] == [(5, [0, 1, 2, 3, 4])]
+    assert [(use["n"], use["openings"]) for use in uses] == [(5, [0, 4])]
     assert [(use["micro_cells"], use["capabilities"]) for use in uses] == [([77, 77], [3, 3])]
 
 
@@ -232,7 +232,7 @@ def test_a_window_that_starts_within_a_day_cuts_that_day(duckdb_engine: Engine) 
     window = Window(START + timedelta(hours=6), START + timedelta(hours=30))
     rows = [exchange(hour, "a", hours=hour) for hour in (5, 6, 29, 30)]
     made = features(duckdb_engine, rows, window=window)["account_days"]
-    assert made["hours"].to_pylist() == [[6], [5]]
+    assert made["openings"].to_pylist() == [[6], [5]]
 
 
 @pytest.mark.parametrize("kind", ["skeleton", "shingle", "address"])

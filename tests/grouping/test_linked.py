@@ -28,7 +28,7 @@ def test_a_linked_slice_is_the_union_of_the_account_s_shared_slices(bench: Bench
     bins = {
         (row["axis"], row["bin"], row["n"]) for row in grouped.slice_bins if row["slice_id"] == linked[0]["slice_id"]
     }
-    one_each = {("cell", 0), ("hour", 9), ("day", 0), ("capability", 0), ("prompt", 0), ("material", 1)}
+    one_each = {("cell", 0), ("hour", 9), ("moment", 9), ("day", 0), ("capability", 0), ("prompt", 0), ("material", 1)}
     assert bins == {(axis, place, 3) for axis, place in one_each}
 
 

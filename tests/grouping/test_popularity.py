@@ -8,7 +8,7 @@ def whole(grouped: Grouped, token: int) -> dict[str, object]:
     return next(group for group in grouped.of("token") if group["token"] == token)
 
 
-def test_a_token_born_with_its_group_is_judged_whole(bench: Bench) -> None:
+def test_a_token_born_with_its_group_has_no_strata(bench: Bench) -> None:
     rng = np.random.default_rng(1)
     days = np.where(rng.random(300) < 0.95, rng.integers(0, 8, 300), rng.integers(15, 20, 300))
     uses = [

@@ -107,8 +107,8 @@ def test_bins_count_everything_that_is_compared(bench: Bench) -> None:
     uses = [use(account, "skeleton", 1, day=2, hours=[4, 4, 6], cell=0x123, code=5) for account in names(5)]
     bins = [row for row in bench.group(uses).slice_bins if row["slice_id"] == 0]
     assert {(row["axis"], row["bin"], row["n"]) for row in bins} == {
-        ("cell", 0x12, 3), ("hour", 4, 2), ("hour", 6, 1), ("day", 2, 3), ("capability", 5, 3),
-        ("prompt", 0x123, 3), ("material", 0x124, 1),
+        ("cell", 0x12, 3), ("hour", 4, 2), ("hour", 6, 1), ("moment", 52, 2), ("moment", 54, 1), ("day", 2, 3),
+        ("capability", 5, 3), ("prompt", 0x123, 3), ("material", 0x124, 1),
     }  # fmt: skip
 
 
@@ -119,6 +119,7 @@ def test_bins_of_whole_account_slices_come_from_account_days(bench: Bench) -> No
     assert {(row["axis"], row["bin"], row["n"]) for row in bins} == {
         ("cell", 1, 1),
         ("hour", 7, 1),
+        ("moment", 31, 1),
         ("day", 1, 1),
         ("capability", 2, 1),
         ("prompt", 16, 1),

@@ -78,12 +78,11 @@ def test_groups_add_up_their_members(bench: Bench) -> None:
         assert group["n_exchanges"] == sum(volumes[slice_id] for slice_id in slices)
 
 
-def test_bins_of_judged_slices_add_up_to_their_exchanges(bench: Bench) -> None:
+def test_bins_of_slices_in_groups_add_up_to_their_exchanges(bench: Bench) -> None:
     made = grouped(bench)
     volumes = {row["slice_id"]: row["n"] for row in made.slices}
-    judged = {group["group_id"] for group in made.groups if not group["is_whole_popular"]}
-    members = {row["slice_id"] for row in made.group_members if row["group_id"] in judged}
-    for axis in ("hour", "day", "cell", "capability"):
+    members = {row["slice_id"] for row in made.group_members}
+    for axis in ("hour", "day", "moment", "cell", "capability"):
         sums = dict.fromkeys(members, 0)
         for row in made.slice_bins:
             if row["axis"] == axis:

@@ -24,7 +24,7 @@ Row = Mapping[str, object]
 def use(
     account: str, kind: str, token: int, *, day: int = 0, hours: Sequence[int] = (9,), cell: int = 0, code: int = 0
 ) -> Row:
-    """What one account sent with one token on one day, one exchange an hour of `hours`; day 0 opens the window."""
+    """What one account sent with one token on one day: a conversation of one exchange at each of `hours`."""
     return {"token_kind": kind, "token": token, **_day(account, day, hours, cell, code)}
 
 
@@ -52,7 +52,7 @@ def _day(account: str, day: int, hours: Sequence[int], cell: int, code: int) -> 
     at = START + timedelta(days=day)
     return {
         "day": at.date(), "account_id": account, "n": len(hours), "input_tokens": 10 * len(hours),
-        "output_tokens": 20 * len(hours), "hours": sorted(hours), "micro_cells": [cell] * len(hours),
+        "output_tokens": 20 * len(hours), "openings": sorted(hours), "micro_cells": [cell] * len(hours),
         "capabilities": [code] * len(hours), "prompts": [cell] * len(hours), "materials": [cell + 1],
         "first_seen_at": at + timedelta(hours=min(hours)), "last_seen_at": at + timedelta(hours=max(hours)),
     }  # fmt: skip

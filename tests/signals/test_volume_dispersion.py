@@ -11,7 +11,7 @@ from tests.signals.worlds import Bench, Group
 
 
 def group(name: str, volumes: list[int]) -> Group:
-    return Group(name, {"hour": np.ones((len(volumes), 1), np.int64)}, volumes=volumes)
+    return Group(name, {"day": np.array(volumes, np.int64)[:, None]})
 
 
 def reference(volumes: list[int]) -> tuple[float, float] | None:

@@ -90,7 +90,7 @@ def group_statistics(uses: pa.Table, *, least: int) -> dict[tuple[str, ...], dic
 
 def _statistics(rows: pa.Table, account: npt.NDArray[np.int64], n_members: int) -> dict[str, float]:
     volume = np.bincount(account, weights=rows["n"].to_numpy(), minlength=n_members)
-    hours = _flat(rows["hours"])
+    hours = _flat(rows["openings"])
     cells = _flat(rows["micro_cells"]) >> 4
     owner = np.repeat(account, pc.list_value_length(rows["micro_cells"]).to_numpy())
     return {

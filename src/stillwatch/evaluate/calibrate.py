@@ -85,22 +85,21 @@ class HonestWindows:
 
 
 def honest_window(proposed: Proposed, window_no: int) -> HonestWindows:
-    """The groups of one quiet window that take part in a calibration: judged, without an owner, not one customer."""
+    """The groups of one quiet window that take part in a calibration: without an owner, not one customer."""
     groups, signals = labelled_groups(proposed, window_no, ["honest_class"])
     return HonestWindows(HonestGroups(groups, signals), proposed.n_accounts)
 
 
 def labelled_groups(proposed: Proposed, window_no: int, labels: Sequence[str]) -> tuple[pa.Table, pa.Table]:
-    """Judged groups without an owner that are not one customer, with these labels, and their signals, by group id.
+    """Groups without an owner that are not one customer, with these labels, and their signals, by group id.
 
     Group ids and `window_no` tell the groups of different windows apart.
     """
     known = proposed.labels
     free = known.filter(pc.less(known["managed_share"], MANAGED_SHARE)).select(["group_id", *labels])
-    judged = proposed.groups.filter(pc.invert(proposed.groups["is_whole_popular"]))
     columns = ["group_id", "token_kind", "proposal", "n_accounts", "n_exchanges", "n_tests"]
-    judged = judged.filter(pc.invert(pc.is_in(judged["group_id"], value_set=proposed.customers)))
-    groups = judged.select(columns).join(free, "group_id", join_type="inner").sort_by("group_id")
+    several = proposed.groups.filter(pc.invert(pc.is_in(proposed.groups["group_id"], value_set=proposed.customers)))
+    groups = several.select(columns).join(free, "group_id", join_type="inner").sort_by("group_id")
     values = proposed.signals.select(["group_id", "signal", "conservative_value"])
     values = values.filter(pc.is_in(values["group_id"], value_set=groups["group_id"].combine_chunks()))
     groups = groups.append_column("window_no", pa.array([window_no] * groups.num_rows, pa.int64()))

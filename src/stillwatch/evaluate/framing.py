@@ -123,8 +123,7 @@ def refitted(proposed: Proposed, bench: Bench, *, cleared: str) -> scoring.Calib
 
     `cleared` is the name of that campaign, empty for nobody.
     """
-    judged = proposed.groups.filter(pc.invert(proposed.groups["is_whole_popular"]))
-    own = scoring.group_matrix(judged, proposed.signals, bench.calibration.signals)
+    own = scoring.group_matrix(proposed.groups, proposed.signals, bench.calibration.signals)
     ids = proposed.labels.filter(pc.equal(pc.fill_null(proposed.labels["campaign"], ""), cleared or None))["group_id"]
     is_honest = np.asarray(pc.is_in(own.group_ids, value_set=ids.combine_chunks()))
     return scoring.refit(bench.calibration, own, is_honest, n_accounts=proposed.n_accounts).calibration

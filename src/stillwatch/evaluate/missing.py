@@ -14,7 +14,7 @@ from stillwatch.evaluate.recall import Case, fates_of, recall_bars, recall_failu
 from stillwatch.evaluate.report import Body, Table
 from stillwatch.evaluate.suite import Bench, Suite
 from stillwatch.evaluate.worlds import Scene, build_scene, judge
-from stillwatch.model.tables import ACCOUNTS
+from stillwatch.model.tables import ACCOUNT_EVENTS, ACCOUNTS
 from stillwatch.simulate import Campaign
 
 ALPHA: Final = 1e-3
@@ -29,7 +29,10 @@ INFRASTRUCTURE: Final = (
     "email_shape", "email_shape_hash", "phone", "name",
 )  # fmt: skip
 """Columns of `accounts` that link one account to another."""
-TIMING_SIGNALS: Final = ("day_homogeneity", "hour_concentration", "hour_homogeneity")
+TIMING_SIGNALS: Final = (
+    "common_driver", "day_homogeneity", "hour_concentration", "hour_homogeneity", "onset_synchrony", "pivot",
+    "rate_limit_hugging", "successor_handover",
+)  # fmt: skip
 
 NOTES: Final = (
     f"An account that is accused here would be reviewed at the usual alpha, which is a tenth of {ALPHA:g}.",
@@ -104,9 +107,8 @@ def without_evidence(scene: Scene, arm: Arm) -> Scene:
         uses, days = (_emptied(rows, TEXT_LISTS) for rows in (_without_kinds(uses, TEXT_KINDS), days))
     if not arm.infrastructure:
         uses, accounts = _without_kinds(uses, NETWORK_KINDS), _nulled(accounts, INFRASTRUCTURE)
-    if not arm.accounts:
-        accounts = ACCOUNTS.empty()
-    return replace(scene, token_uses=uses, account_days=days, accounts=accounts)
+    known = replace(scene, token_uses=uses, account_days=days, accounts=accounts)
+    return known if arm.accounts else replace(known, accounts=ACCOUNTS.empty(), account_events=ACCOUNT_EVENTS.empty())
 
 
 def without_signals(config: Config, arm: Arm) -> Config:

@@ -26,7 +26,7 @@ from stillwatch.evaluate.training import join_planted, planted_window
 from stillwatch.scoring import HonestGroups, PlantedGroups
 
 SHIPPED_PLAN: Final = Plan(
-    reference_seeds=tuple(range(1, 9)),
+    reference_seeds=tuple(range(1, 13)),
     threshold_seeds=tuple(range(101, 149)),
     training_seeds=tuple(range(201, 231)),
     heldout_seeds=tuple(range(301, 313)),

@@ -121,7 +121,7 @@ def _daily(stars: pa.Table, keys: list[str], schema: pa.Schema) -> pa.Table:
     known = {
         **{key: grouped[key] for key in keys},
         "n": grouped["count_all"],
-        "hours": grouped["hour_list"],
+        "openings": grouped["hour_list"],
         "first_seen_at": pc.assume_timezone(grouped["at_min"], "UTC"),
         "last_seen_at": pc.assume_timezone(grouped["at_max"], "UTC"),
         "token_kind": pa.repeat(pa.scalar(STANDS_FOR), grouped.num_rows),

@@ -51,6 +51,9 @@ EVASIONS: Final[dict[str, Callable[[np.random.Generator, int], Knobs]]] = {
     "late_start": lambda rng, n_days: {"start_day": int(rng.uniform(0.2, 0.7) * n_days)},
     "few_templates": lambda rng, _: {"templates": int(rng.integers(1, 3))},
     "many_templates": lambda rng, _: {"templates": int(rng.integers(15, 60))},
+    "churn": lambda rng, _: {"generations": int(rng.integers(2, 6))},
+    "pivots": lambda _, __: {"pivots": True},
+    "samples": lambda rng, _: {"samples_per_prompt": int(rng.choice([2, 4, 8]))},
 }
 """Ways to evade, each with its knobs of a campaign in a window of so many days."""
 

@@ -1,6 +1,6 @@
 """A simulated window through the stages: what was proposed, how it was judged, and what it really was."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from stillwatch.evaluate.labels import Truth, label_groups
 from stillwatch.model.stage import Run
 from stillwatch.model.tables import (
     ACCOUNT_DAYS,
+    ACCOUNT_EVENTS,
     ACCOUNT_FINDINGS,
     ACCOUNTS,
     CALIBRATIONS,
@@ -30,6 +31,7 @@ from stillwatch.scoring import Calibration
 from stillwatch.simulate import World, aggregate_world
 from stillwatch.simulate.build import populate
 from stillwatch.simulate.identity import truth_groups
+from stillwatch.simulate.snapshots import stored_account_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Scene:
     accounts: pa.Table
     truth: Truth
     window: Window
+    account_events: pa.Table = field(default_factory=ACCOUNT_EVENTS.empty)
 
     @property
     def n_accounts(self) -> int:
@@ -81,7 +84,8 @@ class Judged:
 def build_scene(world: World, *, seed: int) -> Scene:
     """The window of `world` drawn with `seed`, at aggregate level."""
     made = aggregate_world(world, seed=seed)
-    streams = truth_groups(populate(world, seed=seed), seed=seed)
+    population = populate(world, seed=seed)
+    streams = truth_groups(population, seed=seed)
     start = datetime.fromisoformat(world.start).replace(tzinfo=UTC)
     return Scene(
         token_uses=made.token_uses,
@@ -89,6 +93,7 @@ def build_scene(world: World, *, seed: int) -> Scene:
         accounts=made.accounts,
         truth=read_truth(made.truth, streams, made.accounts),
         window=Window(start, start + timedelta(days=world.n_days)),
+        account_events=stored_account_events(world, population, seed=seed),
     )
 
 
@@ -115,7 +120,8 @@ def propose(scene: Scene, *, engine: Engine, config: Config) -> Proposed:
     """The groups that detection would judge in the scene, and their signals."""
     grouping, signals = detection_stages(engine, config)[:2]
     with engine.scope():
-        tables = {table.name: engine.from_arrow(table, getattr(scene, table.name)) for table in grouping.reads}
+        given = {table.name: table for table in (*grouping.reads, *signals.reads) if table not in grouping.writes}
+        tables = {name: engine.from_arrow(table, getattr(scene, name)) for name, table in given.items()}
         run = scene.run(config.detect.alpha)
         for stage in (grouping, signals):
             tables.update(stage.run({table.name: tables[table.name] for table in stage.reads}, run))
@@ -137,6 +143,7 @@ def judge(scene: Scene, calibration: Calibration, *, engine: Engine, config: Con
         TOKEN_USES: scene.token_uses,
         ACCOUNT_DAYS: scene.account_days,
         ACCOUNTS: scene.accounts,
+        ACCOUNT_EVENTS: scene.account_events,
         CALIBRATIONS: pa.Table.from_pylist([row | {"kind": "fitted"}], schema=CALIBRATIONS.schema),
         **{table: table.empty() for table in (JUDGEMENTS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)},
     }

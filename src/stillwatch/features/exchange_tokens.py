@@ -23,8 +23,10 @@ def exchange_tokens(exchanges: "ir.Table", sketches: "ir.Table", run: Run) -> "i
     exchange but the first of its (day, account, conversation, prompt): agent loops resend a prompt, and a resend is no
     new evidence of what is asked. Without a conversation the whole day counts as one.
 
-    `materials` is null but on the first prompt of a conversation's day: a conversation stays with its material whoever
-    holds it, and only coming back to it in another one tells. Without a conversation each hour counts as one.
+    `opening` (the hour) and `materials` are null but on the first exchange of a conversation's day: a conversation goes
+    on at its own pace and stays with its material whoever holds it, and only when the next one begins, and whether it
+    comes back to the material, tells. Without a conversation each hour counts as one. An exchange with a prompt goes
+    before those without.
     """
     identity = IDENTITY_COLUMNS.get(run.by)
     if identity is None:
@@ -76,13 +78,15 @@ def _thin_resends(exchanges: "ir.Table") -> "ir.Table":
     has_prompt = ranked.prompt_hash.notnull()
     is_first = (ranked.n_same == 0) & has_prompt
     is_sampled = is_first & (ranked.prompt_hash % PROMPT_SAMPLE == 0)
+    is_opening = ranked.n_before == 0
     thinned = ranked.mutate(
+        opening=is_opening.ifelse(ranked.hour, ibis.null("int16")),
         micro_cell=is_first.ifelse(ranked.micro_cell, ibis.null("int16")),
         capability=is_first.ifelse(ranked.capability, ibis.null("int16")),
         prompt=is_sampled.ifelse(_bin_of(ranked.prompt_hash), ibis.null("int16")),
-        materials=((ranked.n_before == 0) & has_prompt).ifelse(ranked.materials, ibis.null("array<int16>")),
+        materials=(is_opening & has_prompt).ifelse(ranked.materials, ibis.null("array<int16>")),
     )
-    return thinned.drop("n_same", "n_before", "exchange_key", "conversation_id", "prompt_hash")
+    return thinned.drop("n_same", "n_before", "hour", "exchange_key", "conversation_id", "prompt_hash")
 
 
 def _bin_of(prompt_hash: "ir.IntegerColumn") -> "ir.IntegerValue":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _CARRIED = (
-    "day", "account_id", "hour", "start_time", "input_tokens", "output_tokens", "micro_cell", "capability", "prompt",
+    "day", "account_id", "opening", "start_time", "input_tokens", "output_tokens", "micro_cell", "capability", "prompt",
     "materials",
 )  # fmt: skip
 

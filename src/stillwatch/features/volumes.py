@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def volumes(rows: "ir.Table") -> "dict[str, ir.Value]":
-    """Counts, tokens, hours, cells and first and last time of a group of exchanges, by column name.
+    """Counts, tokens, openings, cells and first and last time of a group of exchanges, by column name.
 
     Lists ascend; a list without values is empty, never null.
     """
@@ -17,7 +17,7 @@ def volumes(rows: "ir.Table") -> "dict[str, ir.Value]":
         "n": rows.count(),
         "input_tokens": rows.input_tokens.sum(),
         "output_tokens": rows.output_tokens.sum(),
-        "hours": or_empty(rows.hour.collect()).sort(),
+        "openings": or_empty(rows.opening.collect()).sort(),
         "micro_cells": or_empty(rows.micro_cell.collect()).sort(),
         "capabilities": or_empty(rows.capability.collect()).sort(),
         "prompts": or_empty(rows.prompt.collect()).sort(),

@@ -19,7 +19,7 @@ NO_COMPONENT = -1
 def proposed_members(slices: "ir.Table", popular: "ir.Table", settings: Settings) -> "ir.Table":
     """Each proposed group (`KEY`) with each of its slices; columns `slice_id, account_id, n, first_..., last_seen_at`.
 
-    `slices` carries `proposal`, `component`, `df` and `stratum`; `popular` the tokens that are judged by strata.
+    `slices` carries `proposal`, `component`, `df` and `stratum`; `popular` has the tokens that also get strata.
     """
     large = slices.filter((slices.df >= settings.min_accounts) & (slices.proposal == "token"))
     whole = large.mutate(stratum=ibis.literal(NO_STRATUM))
@@ -48,6 +48,7 @@ def groups(proposed: "ir.Table", popular: "ir.Table") -> "ir.Table":
     return marked.mutate(
         group_id=ibis.literal("g") + rank.cast("string").lpad(8, "0"),
         is_whole_popular=(marked.proposal == "token") & marked.is_popular.fill_null(False),
+        is_mixed=(marked.proposal == "token") & marked.is_mixed.fill_null(False),
         n_tests=is_stratum.ifelse(siblings, 1).cast("int64"),
     )
 

@@ -1,7 +1,11 @@
-"""Which tokens are popular, and the strata by which popular tokens are judged.
+"""Which tokens are popular, and the strata by which popular tokens are judged beside the whole.
 
-A token born with its group is judged whole; a token that many already used, or that very different accounts use, is
-judged by strata only, because one score for all of its adopters would accuse thousands for what a few do.
+A token that many already used, or that very different accounts use, is judged by strata as well, because a campaign
+that hides in it disappears in the whole. The whole is judged too, if its adopters are of one kind: accounts that join
+over weeks, or send unequal volumes, would else make a campaign's own token popular and put it out of reach
+(docs/design/2026-11-23-popular-tokens.md). A popular token is *mixed* when most of its adopters send less than a tenth
+(`mixed_volume_share`) of what the one behind the median exchange sends. What such a group looks like is decided by the
+few, and says nothing about the rest.
 
 A stratum is (onset cohort, target band, volume band) of a slice. The onset cohort is the part of the window, cut in
 `n_cohorts` equal parts, of the account's first sight with the token; accounts that already used it on days before the
@@ -13,8 +17,8 @@ when any of these holds:
    `min_accounts` of the adopters: that cohort joined something that existed;
 3. at least `n_popular_strata` strata hold a tenth of the adopters each: they are not one kind of account.
 
-Without days before the window, its first cohort holds everybody who was active before; rules 2 and 3 then carry the
-protection of popular tokens.
+Without days before the window, its first cohort holds everybody who was active before, and rules 2 and 3 tell which
+tokens are popular.
 """
 
 from itertools import pairwise
@@ -49,7 +53,20 @@ def with_strata(slices: "ir.Table", run: Run, settings: Settings) -> "ir.Table":
 
 
 def popular_tokens(stratified: "ir.Table", settings: Settings) -> "ir.Table":
-    """The tokens, `token_kind, token`, that must not be judged whole, by the three rules above."""
+    """The tokens that are judged by strata as well, by the three rules above: `token_kind, token, is_mixed`."""
+    popular = _popular(stratified, settings)
+    adopters = stratified.semi_join(popular, TOKEN).select(*TOKEN, "n")
+    sent = adopters.mutate(
+        so_far=adopters.n.sum().over(ibis.cumulative_window(group_by=TOKEN, order_by=adopters.n)),
+        total=adopters.n.sum().over(group_by=TOKEN),
+    )
+    of_median = sent.n.min(where=sent.so_far * 2 >= sent.total).over(group_by=TOKEN)
+    compared = sent.mutate(is_alike=sent.n.cast("float64") >= of_median.cast("float64") * settings.mixed_volume_share)
+    counted = compared.group_by(*TOKEN).agg(n=compared.count(), n_alike=compared.is_alike.cast("int64").sum())
+    return counted.select(*TOKEN, is_mixed=counted.n_alike * 2 < counted.n)
+
+
+def _popular(stratified: "ir.Table", settings: Settings) -> "ir.Table":
     large = stratified.filter(stratified.df >= settings.popular_accounts)
     cohorts = large.group_by(*TOKEN, "df", "cohort").agg(n=large.count())
     old = _joined_late(cohorts, settings)

@@ -11,10 +11,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `min_adopters`: a token used by fewer accounts makes no slices. `min_accounts`: smallest group, and smallest
     document frequency of a shingle that is looked at.
 
-    A token is *popular*, and judged by strata only, from `popular_accounts` adopters on: see `grouping.popularity`.
+    A token is *popular*, and judged by strata as well, from `popular_accounts` adopters on: see `grouping.popularity`.
     `n_cohorts` equal parts of the window are the onset cohorts; `target_edges` cut the share of target capabilities
     and `volume_edges` the exchanges of a slice. Volume bands are wide (a factor of 8), because a narrow band would
-    make every stratum look balanced.
+    make every stratum look balanced. With `mixed_volume_share` see there too.
 
     `rare_accounts`, `min_shared` and `max_pairs` bound the links of G3: accounts are linked by `min_shared` rare
     tokens, and the document frequency that counts as rare is lowered until all pairs fit in `max_pairs`. A component
@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_cohorts: int = 3
     target_edges: tuple[float, ...] = (1 / 3, 2 / 3)
     volume_edges: tuple[int, ...] = (4, 32, 256)
+    mixed_volume_share: float = 0.1
     target_capabilities: tuple[Capability, ...] = (
         Capability.AGENTIC_REASONING,
         Capability.SOFTWARE_ENGINEERING,

@@ -1,13 +1,8 @@
 """The grouping stage: daily token uses in, slices and proposed groups out."""
 
-from typing import TYPE_CHECKING
-
-import ibis
-
 from stillwatch.engines import Engine
 from stillwatch.grouping.bins import slice_bins
 from stillwatch.grouping.groups import groups, groups_table, members_table, proposed_members
-from stillwatch.grouping.kinds import ACCOUNT_TOKENS
 from stillwatch.grouping.linked import linked_pairs
 from stillwatch.grouping.pairs import account_codes, traffic_pairs, whole_account_pairs, within_days
 from stillwatch.grouping.popularity import popular_tokens
@@ -15,9 +10,6 @@ from stillwatch.grouping.settings import Settings
 from stillwatch.grouping.slices import all_slices, slice_sources
 from stillwatch.model.stage import Run, Tables
 from stillwatch.model.tables import ACCOUNT_DAYS, ACCOUNTS, GROUP_MEMBERS, GROUPS, SLICE_BINS, SLICES, TOKEN_USES
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
 
 READS = (TOKEN_USES, ACCOUNT_DAYS, ACCOUNTS)
 WRITES = (SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS)
@@ -41,22 +33,10 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     proposed = proposed_members(slices, popular, settings)
     keyed = engine.materialize(groups(proposed, popular))
     members = engine.materialize(members_table(proposed, keyed))
-    judged = members.semi_join(keyed.filter(~keyed.is_whole_popular), "group_id")
-    sources = engine.materialize(slice_sources(slices.semi_join(judged, "slice_id"), links))
+    sources = engine.materialize(slice_sources(slices.semi_join(members, "slice_id"), links))
     return {
         "slices": slices.select(*SLICES.schema.names),
-        "slice_bins": engine.materialize(_bins(tables, sources, run)),
+        "slice_bins": slice_bins(tables, sources, run, engine=engine),
         "groups": groups_table(keyed),
         "group_members": members,
     }
-
-
-def _bins(tables: Tables, sources: "ir.Table", run: Run) -> "ir.Table":
-    is_whole = sources.token_kind.isin(sorted(ACCOUNT_TOKENS))
-    parts = [
-        slice_bins(tables["token_uses"], sources.filter(~is_whole), ("token_kind", "token", "account_id"), run),
-        slice_bins(
-            tables["account_days"], sources.filter(is_whole).select("slice_id", "account_id"), ("account_id",), run
-        ),
-    ]
-    return ibis.union(*parts)

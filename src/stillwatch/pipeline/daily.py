@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from stillwatch import features, ingest
 from stillwatch.config import Config
 from stillwatch.engines import Engine
@@ -62,12 +59,12 @@ def refresh_features(
         run = Run(run_id="features", window=window)
         with engine.scope():
             made = make_features(snapshot, run, None, chunk, engine, config)
-            rows = {table: engine.to_arrow(made[table.name]) for table in (TOKEN_USES, ACCOUNT_DAYS)}
-        with lake.write() as writer:
-            for table, content in rows.items():
-                for day in chunk:
-                    writer.replace(table, str(day), content.filter(pc.equal(content["day"], pa.scalar(day))))
-            writer.commit()
+            with lake.write() as writer:
+                for table in (TOKEN_USES, ACCOUNT_DAYS):
+                    rows = made[table.name]
+                    for day in chunk:
+                        writer.replace(table, str(day), engine.to_batches(rows.filter(rows.day == day)))
+                writer.commit()
     progress("features", len(todo), len(todo))
     return len(todo)
 

@@ -17,6 +17,7 @@ from stillwatch.errors import UsageError
 from stillwatch.model.stage import Run, Stage, Tables
 from stillwatch.model.tables import (
     ACCOUNT_DAYS,
+    ACCOUNT_EVENTS,
     ACCOUNT_FINDINGS,
     ACCOUNTS,
     CALIBRATIONS,
@@ -63,8 +64,9 @@ def run_stages(
 ) -> dict[str, "ir.Table"]:
     """All tables after the last stage: the inputs and what the stages wrote.
 
-    `inputs` holds TOKEN_USES, ACCOUNT_DAYS, ACCOUNTS, CALIBRATIONS, JUDGEMENTS and what earlier runs left of
-    CAMPAIGN_MEMBERS and ACCOUNT_FINDINGS; a table that a stage reads and writes is read as it was before the run.
+    `inputs` holds TOKEN_USES, ACCOUNT_DAYS, ACCOUNTS, ACCOUNT_EVENTS, CALIBRATIONS, JUDGEMENTS and what earlier
+    runs left of CAMPAIGN_MEMBERS and ACCOUNT_FINDINGS; a table that a stage reads and writes is read as it was before
+    the run.
     """
     tables = dict(inputs)
     stages = detection_stages(engine, config)
@@ -163,9 +165,18 @@ def run_inputs(
         **tables,
         **history,
         ACCOUNTS.name: accounts,
+        ACCOUNT_EVENTS.name: _window_events(snapshot, run, engine),
         JUDGEMENTS.name: known,
         CALIBRATIONS.name: engine.from_arrow(CALIBRATIONS, calibrations),
     }
+
+
+def _window_events(snapshot: Snapshot, run: Run, engine: Engine) -> "ir.Table":
+    """ACCOUNT_EVENTS of the run's window that were known at its `known_at`."""
+    days = [str(day) for day in run.window.days()]
+    events = engine.read(ACCOUNT_EVENTS, snapshot.files(ACCOUNT_EVENTS, days))
+    events = events.filter(events.event_time < run.window.end)
+    return events if run.known_at is None else events.filter(events.ingested_at < run.known_at)
 
 
 def _known_accounts(accounts: "ir.Table", as_of: datetime) -> "ir.Table":
@@ -244,12 +255,12 @@ def calibrate(
         for stage in detection_stages(engine, config)[:2]:
             progress(stage.room, 0, 1)
             tables.update(stage.run({table.name: tables[table.name] for table in stage.reads}, run))
-        groups = tables[GROUPS.name]
-        judged = engine.to_arrow(groups.filter(~groups.is_whole_popular))
+        judged = engine.to_arrow(tables[GROUPS.name])
         shipped = scoring.shipped()
         own = scoring.group_matrix(judged, engine.to_arrow(tables[GROUP_SIGNALS.name]), shipped.signals)
         honest = engine.to_arrow(_judged_honest(tables))
-        n_accounts = engine.to_arrow(tables[ACCOUNT_DAYS.name].select("account_id").distinct()).num_rows
+        days = tables[ACCOUNT_DAYS.name]
+        n_accounts = engine.to_arrow(days.aggregate(n=days.account_id.nunique()))["n"][0].as_py()
     is_honest = pc.is_in(own.group_ids, value_set=honest["group_id"].combine_chunks()).to_numpy(zero_copy_only=False)
     refit = scoring.refit(shipped, own, is_honest, n_accounts=n_accounts)
     row = scoring.calibration_row(refit.calibration, created_at=run.window.end - timedelta(microseconds=1))
@@ -274,7 +285,7 @@ def _judged_honest(tables: Tables) -> "ir.Table":
 
 def _summary(tables: Tables, inputs: Tables, run: Run, engine: Engine) -> dict[str, object]:
     days = inputs[ACCOUNT_DAYS.name]
-    seen = engine.to_arrow(days.group_by("account_id").agg(n=days.n.sum()))
+    seen = engine.to_arrow(days.aggregate(n_accounts=days.account_id.nunique(), n=days.n.sum()))
     scores = tables[GROUP_SCORES.name]
     judged = engine.to_arrow(scores.aggregate(n=scores.count()))
     calibration = engine.to_arrow(inputs[CALIBRATIONS.name].select("calibration_id"))
@@ -287,10 +298,10 @@ def _summary(tables: Tables, inputs: Tables, run: Run, engine: Engine) -> dict[s
         "engine": engine.name,
         "alpha": run.alpha,
         "calibration_id": calibration["calibration_id"][0].as_py(),
-        "n_accounts": seen.num_rows,
-        "n_exchanges": pc.sum(seen["n"]).as_py() or 0,
+        "n_accounts": seen["n_accounts"][0].as_py(),
+        "n_exchanges": seen["n"][0].as_py() or 0,
         "n_groups": judged["n"][0].as_py(),
-        "notes": _notes(inputs, engine),
+        "notes": [*_notes(inputs, engine), *population_notes(tables, inputs, engine)],
     }
 
 
@@ -305,6 +316,23 @@ def _notes(inputs: Tables, engine: Engine) -> list[str]:
         "no accounts table: account age, owners, devices and payment cannot be seen": not n_accounts,
     }
     return [note for note, applies in missing.items() if applies]
+
+
+def population_notes(tables: Tables, inputs: Tables, engine: Engine) -> list[str]:
+    """Whether the run's groups as a whole lie where the calibration's honest groups do not."""
+    calibration = scoring.only_calibration(engine.to_arrow(inputs[CALIBRATIONS.name]))
+    groups, signals = (engine.to_arrow(tables[table.name]) for table in (GROUPS, GROUP_SIGNALS))
+    matrix = scoring.group_matrix(groups, signals, calibration.signals)
+    corrected = [shift for shift in scoring.run_shifts(matrix, calibration) if shift.is_corrected]
+    if not corrected:
+        return []
+    worst = max(corrected, key=lambda shift: (shift.centre, shift.spread))
+    note = (
+        f"groups here lie elsewhere than those of the calibration in {len(corrected)} signals by family "
+        f"(most in {worst.signal}, {worst.family}: median {worst.centre:+.1f} spreads, {worst.spread:.1f} times "
+        "as wide); scores are corrected for it, and `stillwatch calibrate` fits the calibration to this deployment"
+    )
+    return [note]
 
 
 def _commit(lake: Lake, outcome: Outcome, config: Config) -> None:

@@ -5,7 +5,16 @@ from stillwatch.scoring.customer import single_customer_groups
 from stillwatch.scoring.fit import FitOptions, HonestGroups, fit
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.refit import Refit, refit
-from stillwatch.scoring.run import READS, WRITES, calibration_row, calibrations, run, score_groups, scored
+from stillwatch.scoring.run import (
+    READS,
+    WRITES,
+    calibration_row,
+    calibrations,
+    only_calibration,
+    run,
+    score_groups,
+    scored,
+)
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.shift import Shift
 from stillwatch.scoring.strength import run_shifts, strength_of
@@ -26,6 +35,7 @@ __all__ = [
     "calibrations",
     "fit",
     "group_matrix",
+    "only_calibration",
     "refit",
     "run",
     "run_shifts",

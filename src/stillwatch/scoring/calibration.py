@@ -51,12 +51,13 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ranks(msgspec.Struct, frozen=True, kw_only=True):
-    """Reference of one signal's standardised values over the honest groups of one volume band, whatever their family.
+    """Reference of one signal's standardised values over the honest groups of one family and volume band.
 
-    Band -1 is all groups: used for a band in which too few honest groups had the signal.
+    Family `all` stands in for a family with too few honest groups in the band, band -1 for a band with too few.
     """
 
     signal: str
+    family: str = ALL_FAMILIES
     band: int
     n: int
     knots: Floats

@@ -166,22 +166,28 @@ def _line(curve: ScaleCurve) -> Line:
 
 
 def _all_ranks(signals: Sequence[str], residuals: FloatArray, known: GroupMatrix) -> tuple[Ranks, ...]:
-    """Ranks of each signal over all groups, and within each volume band that has enough of them."""
+    """Ranks of each signal over all groups, within each volume band, and within each family of it with enough groups.
+
+    A signal at its ceiling is rare in one family and common in another, which no centre and spread levels out.
+    """
     bands = volume_bands(known.volumes)
     found = []
     for column, signal in enumerate(signals):
-        found.append(_ranks(signal, ALL_BANDS, residuals[:, column]))
+        found.append(_ranks(signal, ALL_FAMILIES, ALL_BANDS, residuals[:, column]))
         for band in np.unique(bands).tolist():
-            own = residuals[bands == band, column]
-            if np.count_nonzero(~np.isnan(own)) >= MIN_GROUPS_FOR_BAND:
-                found.append(_ranks(signal, band, own))
+            for family in (ALL_FAMILIES, *np.unique(known.families).tolist()):
+                rows = (bands == band) & ((known.families == family) | (family == ALL_FAMILIES))
+                own = residuals[rows, column]
+                if np.count_nonzero(~np.isnan(own)) >= MIN_GROUPS_FOR_BAND:
+                    found.append(_ranks(signal, family, band, own))
     return tuple(found)
 
 
-def _ranks(signal: str, band: int, residuals: FloatArray) -> Ranks:
+def _ranks(signal: str, family: str, band: int, residuals: FloatArray) -> Ranks:
     reference = reduce_reference(np.array(_short(residuals)), n_top=N_TOP_RANKS)
     counts = tuple(reference.n_above.tolist())
-    return Ranks(signal=signal, band=band, n=reference.n, knots=tuple(reference.knots.tolist()), n_above=counts)
+    knots = tuple(reference.knots.tolist())
+    return Ranks(signal=signal, family=family, band=band, n=reference.n, knots=knots, n_above=counts)
 
 
 def _lookalikes(

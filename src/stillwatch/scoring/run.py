@@ -34,28 +34,35 @@ SHIPPED_AT: Final = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tables:
-    """One verdict for every judged group; whole popular tokens are not judged and have no row.
+    """One verdict for every group.
 
-    A group that is one customer is never accused.
+    A group that is one customer is never accused, and one that is mixed has no verdict.
 
     Raises:
         CalibrationError: the calibration is damaged.
     """
-    groups = tables["groups"]
-    judged = engine.to_arrow(groups.filter(~groups.is_whole_popular))
+    groups = engine.to_arrow(tables["groups"])
     signals = engine.to_arrow(tables["group_signals"])
-    calibration = _only_calibration(engine.to_arrow(tables["calibrations"]))
-    matrix = group_matrix(judged, signals, calibration.signals)
+    calibration = only_calibration(engine.to_arrow(tables["calibrations"]))
+    matrix = group_matrix(groups, signals, calibration.signals)
     scored = score_groups(matrix, calibration, alpha=run.alpha, settings=settings)
     customers = engine.to_arrow(single_customer_groups(tables["group_members"], tables["accounts"]))
     capped = cap_at_review(scored, customers["group_id"].combine_chunks())
-    return {GROUP_SCORES.name: engine.from_arrow(GROUP_SCORES, capped)}
+    mixed = groups.filter(groups["is_mixed"])["group_id"].combine_chunks()
+    return {GROUP_SCORES.name: engine.from_arrow(GROUP_SCORES, without_verdict(capped, mixed))}
 
 
 def cap_at_review(scored: pa.Table, group_ids: pa.Array) -> pa.Table:
     """`scored` with every accusation of one of these groups turned into a review."""
     is_capped = pc.and_(pc.is_in(scored["group_id"], value_set=group_ids), pc.equal(scored["tier"], Tier.ACCUSE.value))
     tier = pc.if_else(is_capped, pa.scalar(Tier.REVIEW.value), scored["tier"])
+    return scored.set_column(scored.schema.get_field_index("tier"), scored.schema.field("tier"), tier)
+
+
+def without_verdict(scored: pa.Table, group_ids: pa.Array) -> pa.Table:
+    """`scored` with tier none for these groups."""
+    is_spared = pc.is_in(scored["group_id"], value_set=group_ids)
+    tier = pc.if_else(is_spared, pa.scalar(Tier.NONE.value), scored["tier"])
     return scored.set_column(scored.schema.get_field_index("tier"), scored.schema.field("tier"), tier)
 
 
@@ -79,7 +86,7 @@ def calibration_row(calibration: Calibration, *, created_at: datetime) -> dict[s
     }
 
 
-def _only_calibration(rows: pa.Table) -> Calibration:
+def only_calibration(rows: pa.Table) -> Calibration:
     """The calibration that the run was given, or the shipped one when it was given none."""
     chosen = calibrations(rows).to_pylist()[0]
     return shipped() if chosen["kind"] == "shipped" else Calibration.from_json(chosen["body"])

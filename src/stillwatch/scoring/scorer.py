@@ -14,6 +14,9 @@ SCALE_DIRECTIONS: Final = (RISING, FALLING_OR_RISING)
 """Of SCALE_FEATURES: the same evidence over more accounts is never less of it, over more exchanges it may be either."""
 DECIMALS: Final = 2
 """Decimals of -log10 p and of volumes as a boosting sees them: those in which a calibration keeps its tail."""
+MAX_SIZE: Final = 100
+"""Accounts above which a group's size is no evidence: conservative ends are sharp there, and an honest crowd of 400
+must not outweigh its own weak signals by being large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class Evidence:
     def features(self) -> FloatArray:
         """The columns that a boosting is fitted to: signals, then SCALE_FEATURES."""
         volumes = np.log(np.maximum(np.round(self.volumes, DECIMALS), 1.0))
-        return np.column_stack([np.round(self.log10s, DECIMALS), np.log(self.sizes), volumes])
+        sizes = np.log(np.minimum(self.sizes, MAX_SIZE))
+        return np.column_stack([np.round(self.log10s, DECIMALS), sizes, volumes])
 
 
 def tail_evidence(tail: tuple[TailGroup, ...], *, n_signals: int) -> Evidence:

@@ -72,7 +72,7 @@ def measure(
 ) -> Strength:
     """The strength by these curves and ranks; `windows` as in `strength_of`."""
     residuals = settled_residuals(matrix, curves, windows)
-    found = p_values(residuals, matrix.volumes, ranks, matrix.signals)
+    found = p_values(residuals, matrix, ranks)
     return Strength(matrix.families, residuals, found, matrix.sizes, matrix.volumes, np.log10(matrix.n_tests))
 
 
@@ -106,15 +106,20 @@ def volume_bands(volumes: FloatArray) -> IntArray:
     return np.searchsorted(VOLUME_BANDS, volumes, side="right").astype(np.int64)
 
 
-def p_values(residuals: FloatArray, volumes: FloatArray, ranks: Sequence[Ranks], signals: Sequence[str]) -> FloatArray:
-    """Conformal p-value of each standardised value among honest groups of its volume band, (n_groups, n_signals)."""
-    known = {(rank.signal, rank.band): rank.rank_reference() for rank in ranks}
-    bands = volume_bands(volumes)
+def p_values(residuals: FloatArray, matrix: GroupMatrix, ranks: Sequence[Ranks]) -> FloatArray:
+    """Conformal p-value of each of the matrix' standardised values, (n_groups, n_signals).
+
+    Null hypothesis: the value is exchangeable with those of honest groups of its family and volume band, of all
+    families or bands where the calibration has too few.
+    """
+    known = {(rank.signal, rank.family, rank.band): rank.rank_reference() for rank in ranks}
+    bands = volume_bands(matrix.volumes)
     found = np.ones(residuals.shape)
-    for column, signal in enumerate(signals):
-        for band in np.unique(bands).tolist():
-            rows = bands == band
-            reference = known.get((signal, band)) or known[signal, ALL_BANDS]
+    for family, band in sorted({*zip(matrix.families.tolist(), bands.tolist(), strict=True)}):
+        rows = (matrix.families == family) & (bands == band)
+        for column, signal in enumerate(matrix.signals):
+            places = ((signal, family, band), (signal, ALL_FAMILIES, band), (signal, ALL_FAMILIES, ALL_BANDS))
+            reference = next(known[place] for place in places if place in known)
             found[rows, column] = reference.p_values(residuals[rows, column])
     return found
 

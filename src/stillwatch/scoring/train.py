@@ -23,9 +23,10 @@ MAJORITY: Final = 0.5
 """A group with more members of campaigns than this share is one to find; one without any is honest."""
 CAMPAIGN_WEIGHT: Final = 0.1
 """All campaign groups together weigh a tenth of all honest ones: the threshold lies far out in the honest tail."""
-LEFT_TO_REVIEWERS: Final = frozenset({"youth"})
+LEFT_TO_REVIEWERS: Final = frozenset({"rate_limit_hugging", "youth"})
 """Signals that a boosting must not lean on. Most planted campaigns are young, so that age alone would take a third of
-all gain, and accounts that were bought old would pass; docs/calibration.md has the comparison."""
+all gain, and accounts that were bought old would pass. How steadily an account sends is a fact about all of its
+traffic: honest accounts with steady programs make any token steady that they share; docs/calibration.md has both."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICE_BINS
+from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import alike
 
 if TYPE_CHECKING:
@@ -34,6 +34,6 @@ SIGNAL = Signal(
     high_means="Two conversations of one member have no more in common than conversations of different members.",
     innocent_cause="A gateway or product whose accounts carry many people's material; an evaluation run.",
     source="Pearson chi-squared with exact conditional moments (Haldane 1940, Dawson 1954), as a correlation",
-    reads=(SLICE_BINS, GROUPS, GROUP_MEMBERS),
+    reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,
 )

@@ -15,7 +15,7 @@ import ibis
 
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICE_BINS
+from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import independent_exchanges
 from stillwatch.signals.sums import exact_sum, group_bins
 
@@ -49,6 +49,6 @@ SIGNAL = Signal(
     high_means="The group as a whole works through many topics evenly, as a curriculum does.",
     innocent_cause="Many independent customers of one popular tool, or an evaluation suite that covers all topics.",
     source="entropy with the Miller-Madow correction (Miller 1955)",
-    reads=(SLICE_BINS, GROUPS, GROUP_MEMBERS),
+    reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,
 )

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 import ibis
 
 from stillwatch.model.stage import Tables
-from stillwatch.signals.sums import AXES, exact_sum, group_axes, group_bins, member_totals
+from stillwatch.signals.sums import AXES, exact_sum, group_axes, group_bins, slice_totals
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FLOOR: Final = 1e-3
 """Correlations below one in a thousand are not told apart; this bounds the reward of very large groups. A judgement."""
 
-COMPARED: Final = ("cell", "hour", "day", "capability", "material")
+COMPARED: Final = ("cell", "hour", "day", "moment", "capability", "material")
 """The axes on which members are compared."""
 
 MIN_EXCHANGES: Final = 4
@@ -101,7 +101,7 @@ def independent_exchanges(tables: Tables, axis: str) -> "ir.Table":
 
 
 SHARED: "Final[tuple[Callable[[Tables], ir.Table], ...]]" = (
-    member_totals,
+    *(partial(slice_totals, axis=axis) for axis in AXES),
     *(partial(group_bins, axis=axis) for axis in AXES),
     group_axes,
     *(partial(correlation, axis=axis) for axis in COMPARED),

@@ -12,7 +12,7 @@ import ibis
 
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICE_BINS
+from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import independent_exchanges
 from stillwatch.signals.sums import exact_sum, group_bins
 
@@ -40,6 +40,6 @@ SIGNAL = Signal(
     high_means="Taken together, the group does not sleep.",
     innocent_cause="Members in many time zones, or servers that work around the clock.",
     source="circular mean resultant length (Mardia and Jupp 2000, section 2.3)",
-    reads=(SLICE_BINS, GROUPS, GROUP_MEMBERS),
+    reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,
 )

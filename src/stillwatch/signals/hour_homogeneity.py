@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICE_BINS
+from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import alike
 
 if TYPE_CHECKING:
@@ -23,6 +23,6 @@ SIGNAL = Signal(
     high_means="Members are as alike as if one queue had been dealt to them at random.",
     innocent_cause="Members in one time zone with the same office hours, or programs that run around the clock.",
     source="Pearson chi-squared with exact conditional moments (Haldane 1940, Dawson 1954), as a correlation",
-    reads=(SLICE_BINS, GROUPS, GROUP_MEMBERS),
+    reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,
 )

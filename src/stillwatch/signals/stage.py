@@ -1,4 +1,4 @@
-"""The signals stage: every signal of every judged group, in one table."""
+"""The signals stage: every signal of every group, in one table."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from stillwatch.engines import Engine
 from stillwatch.errors import ConfigError
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Run, Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUP_SIGNALS, GROUPS, SLICE_BINS, SLICES
+from stillwatch.model.tables import ACCOUNT_DAYS, ACCOUNT_EVENTS, GROUP_MEMBERS, GROUP_SIGNALS, SLICE_BINS, SLICES
 from stillwatch.signals import homogeneity
 from stillwatch.signals.catalog import catalog
 from stillwatch.signals.settings import Settings
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import ibis.expr.operations as ops
     import ibis.expr.types as ir
 
-READS = (SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS)
+READS = (ACCOUNT_DAYS, ACCOUNT_EVENTS, SLICES, SLICE_BINS, GROUP_MEMBERS)
 WRITES = (GROUP_SIGNALS,)
 
 
 def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tables:  # noqa: ARG001 - shape of a stage
-    """`group_signals`: one row for each judged group and each signal that has evidence on it.
+    """`group_signals`: one row for each group and each signal that has evidence on it.
 
     Raises:
         ConfigError: `settings.exclude` names a signal that does not exist.

@@ -17,8 +17,7 @@ SCALE: Final = 1 << 20
 """Fixed-point units in one: about 6 decimal places, and room for 8e12 in a signed 64-bit sum."""
 
 
-AXES: Final = ("cell", "hour", "day", "capability", "prompt", "material")
-_MOMENTS: Final = ("m", "inverses", "squares")
+AXES: Final = ("cell", "hour", "day", "moment", "capability", "prompt", "material")
 
 
 def exact_sum(value: "ir.NumericValue") -> "ir.FloatingValue":
@@ -27,23 +26,15 @@ def exact_sum(value: "ir.NumericValue") -> "ir.FloatingValue":
     return fixed.sum().cast("float64") / float(SCALE)
 
 
-def judged_members(tables: Tables) -> "ir.Table":
-    """`group_id, slice_id, account_id` of the groups that are judged: all but whole popular tokens."""
-    groups = tables["groups"]
-    judged = groups.filter(~groups.is_whole_popular).select("group_id")
-    return tables["group_members"].semi_join(judged, "group_id")
+def slice_totals(tables: Tables, axis: str) -> "ir.Table":
+    """`slice_id` of slices with bins on `axis`: `total` is the sum of the bins, `squares` that of their squares."""
+    bins = _axis_bins(tables, axis)
+    return bins.group_by("slice_id").agg(total=bins.n.sum(), squares=(bins.n * bins.n).sum())
 
 
-def member_totals(tables: Tables) -> "ir.Table":
-    """`group_id, slice_id` of judged members and, by axis, what the bins of the slice add up to (null without bins).
-
-    `equal_prompts` is the sum of the squares of the slice's prompt bins. One wide row a member: a row for each axis
-    would make the largest table of the run.
-    """
-    bins = tables["slice_bins"]
-    sums = {axis: bins.n.sum(where=bins.axis == axis) for axis in AXES}
-    totals = bins.group_by("slice_id").agg(**sums, equal_prompts=(bins.n * bins.n).sum(where=bins.axis == "prompt"))
-    return judged_members(tables).select("group_id", "slice_id").inner_join(totals, "slice_id")
+def member_totals(tables: Tables, axis: str) -> "ir.Table":
+    """`group_id` of members beside the columns of `slice_totals`."""
+    return tables["group_members"].select("group_id", "slice_id").inner_join(slice_totals(tables, axis), "slice_id")
 
 
 def group_bins(tables: Tables, axis: str) -> "ir.Table":
@@ -51,26 +42,27 @@ def group_bins(tables: Tables, axis: str) -> "ir.Table":
 
     One axis at a time: all of them in one table do not fit in the memory of a small machine.
     """
-    bins = tables["slice_bins"]
-    rows = bins.filter(bins.axis == axis).inner_join(member_totals(tables).rename(total=axis), "slice_id")
+    members = member_totals(tables, axis).select("group_id", "slice_id", "total")
+    rows = _axis_bins(tables, axis).inner_join(members, "slice_id")
     real = rows.n.cast("float64")
     return rows.group_by("group_id", "bin").agg(count=rows.n.sum(), weighted=exact_sum(real * real / rows.total))
 
 
+def _axis_bins(tables: Tables, axis: str) -> "ir.Table":
+    bins = tables["slice_bins"]
+    return bins.filter(bins.axis == axis)
+
+
 def group_axes(tables: Tables) -> "ir.Table":
     """`group_id, axis`, with `m` members that have counts, `inverses` = sum of 1/n_i, `squares` = sum of n_i**2."""
-    members = member_totals(tables)
-    by_group = members.group_by("group_id").agg(
-        **{name: value for axis in AXES for name, value in _moments(axis, members[axis].cast("float64")).items()}
+    return ibis.union(*(_moments(tables, axis) for axis in AXES))
+
+
+def _moments(tables: Tables, axis: str) -> "ir.Table":
+    members = member_totals(tables, axis)
+    total = members.total.cast("float64")
+    return (
+        members.group_by("group_id")
+        .agg(m=members.count(), inverses=exact_sum(1.0 / total), squares=exact_sum(total * total))
+        .select("group_id", axis=ibis.literal(axis), m="m", inverses="inverses", squares="squares")
     )
-    axes = [
-        by_group.select("group_id", axis=ibis.literal(axis), **{name: by_group[f"{axis}_{name}"] for name in _MOMENTS})
-        for axis in AXES
-    ]
-    every = ibis.union(*axes)
-    return every.filter(every.m > 0)
-
-
-def _moments(axis: str, total: "ir.FloatingValue") -> "dict[str, ir.Value]":
-    values = (total.count(), exact_sum(1.0 / total), exact_sum(total * total))
-    return {f"{axis}_{name}": value for name, value in zip(_MOMENTS, values, strict=True)}

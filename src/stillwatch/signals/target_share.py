@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from stillwatch.model.capability import Capability
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICE_BINS
+from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import independent_exchanges
 from stillwatch.signals.sums import group_axes, group_bins
 
@@ -49,6 +49,6 @@ SIGNAL = Signal(
     high_means="The group asks for the capabilities that published campaigns extracted.",
     innocent_cause="A coding assistant or an agent framework: honest users of it ask for nothing else.",
     source="Agresti-Coull interval (Agresti and Coull 1998) with a design effect",
-    reads=(SLICE_BINS, GROUPS, GROUP_MEMBERS),
+    reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,
 )

@@ -1,12 +1,13 @@
 """Whether members sent suspiciously equal amounts.
 
-Null hypothesis: a balancer deals exchanges to members at random, so that the volumes n_i of slices are Poisson with one
-mean, seen only where n_i >= 1 (a slice without exchanges does not exist): zero-truncated Poisson. Assumed: members were
-there for the same time. The value is ln(V + 0.05) with V the sample variance over the variance of a zero-truncated
-Poisson of the same mean; honest users of one token are over-dispersed, V far above 1.
+Volumes are counted in conversations, because the exchanges of one come in a bunch whoever sends them. Null hypothesis:
+a balancer deals conversations to members at random, so that the volumes n_i of slices are Poisson with one mean, seen
+only where n_i >= 1: zero-truncated Poisson. Assumed: members were there for the same time. The value is ln(V + 0.05)
+with V the sample variance over the variance of a zero-truncated Poisson of the same mean; honest users of one token are
+over-dispersed, V far above 1.
 
 The truncation matters. Where members use a token once or twice, Var/Mean is near zero for anybody, which made the
-prototype accuse viral prompts; against the truncated law such a group is ordinary. Below a mean of 2 exchanges there
+prototype accuse viral prompts; against the truncated law such a group is ordinary. Below a mean of 2 there
 is no evidence and no row. The standard error of ln V is sqrt((kurtosis - 1)/(m - 1)) of the same law, which is
 sqrt(2/(m - 1)) for large means and wide for small ones.
 """
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICES
-from stillwatch.signals.sums import judged_members
+from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
+from stillwatch.signals.poisson import truncated_rate
+from stillwatch.signals.sums import member_totals
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -28,35 +30,26 @@ MIN_MEAN: Final = 2.0
 """Below it the truncated law leaves hardly any variance to compare with."""
 
 STEPS: Final = 14
-"""Fixed-point steps for the rate; each shrinks the error by 0.41 or more at a mean of 2."""
+"""Fixed-point steps for the rate: its error is then below 1e-4 of the mean."""
 
 MIN_MEMBERS: Final = 3
 
 
 def compute(tables: Tables) -> "ir.Table":
     """One row for each group of at least three members with a mean volume of at least two."""
-    slices = tables["slices"].select("slice_id", "n")
-    rows = judged_members(tables).select("group_id", "slice_id").inner_join(slices, "slice_id")
+    rows = member_totals(tables, "day").select("group_id", n="total")
     real = rows.n.cast("decimal(38, 0)")
     sums = rows.group_by("group_id").agg(
         m=rows.count(), total=rows.n.sum(), squares=(real * real).sum().cast("float64")
     )
     means = sums.mutate(mean=sums.total / sums.m)
     known = means.filter((means.m >= MIN_MEMBERS) & (means.mean >= MIN_MEAN))
-    rate = known.mutate(rate=_truncated_rate(known.mean))
+    rate = known.mutate(rate=truncated_rate(known.mean, steps=STEPS))
     variance = (rate.squares - rate.mean * rate.total) / (rate.m - 1)
     expected, fourth = _central_moments(rate.mean, rate.rate)
     log_ratio = (variance / expected + OFFSET).ln()
     error = ((fourth / (expected * expected) - 1.0) / (rate.m - 1)).sqrt()
     return rate.select("group_id", value=log_ratio, conservative_value=-(log_ratio + 2.0 * error), n=rate.m)
-
-
-def _truncated_rate(mean: "ir.FloatingValue") -> "ir.FloatingValue":
-    """Rate of the zero-truncated Poisson of this mean: the fixed point of rate = mean (1 - exp(-rate))."""
-    rate = mean
-    for _ in range(STEPS):
-        rate = mean * (1.0 - (-rate).exp())
-    return rate
 
 
 def _central_moments(
@@ -79,10 +72,10 @@ def _central_moments(
 SIGNAL = Signal(
     name="volume_dispersion",
     question="Did the members of the group send suspiciously equal amounts?",
-    unit="natural log of variance over that of randomly dealt exchanges (0: as dealt); conservative: its negative",
+    unit="natural log of variance over that of randomly dealt conversations (0: as dealt); conservative: its negative",
     high_means="Volumes are as even as if one queue had been dealt to the members at random, or evener.",
     innocent_cause="One owner's load-balanced fleet, equal credits at a hackathon, or a benchmark of fixed length.",
     source="index of dispersion against a zero-truncated Poisson",
-    reads=(SLICES, GROUPS, GROUP_MEMBERS),
+    reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,
 )

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from stillwatch.model.signal import Signal
 from stillwatch.model.stage import Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICES
-from stillwatch.signals.sums import judged_members
+from stillwatch.model.tables import GROUP_MEMBERS, SLICES
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -23,7 +22,7 @@ YOUNG_DAYS: Final = 60.0
 def compute(tables: Tables) -> "ir.Table":
     """One row for each group with a member of known age; the value is a share of accounts, 0 to 1."""
     slices = tables["slices"].select("slice_id", "age_days")
-    rows = judged_members(tables).select("group_id", "slice_id").inner_join(slices, "slice_id")
+    rows = tables["group_members"].select("group_id", "slice_id").inner_join(slices, "slice_id")
     known = rows.filter(rows.age_days.notnull())
     sums = known.group_by("group_id").agg(n=known.count(), young=(known.age_days < YOUNG_DAYS).cast("int64").sum())
     share = sums.young / sums.n
@@ -38,6 +37,6 @@ SIGNAL = Signal(
     high_means="Most members signed up shortly before they joined the group.",
     innocent_cause="A class, a hackathon, a bootcamp or a launch: honest newcomers arrive together.",
     source="measured prototype of this project",
-    reads=(SLICES, GROUPS, GROUP_MEMBERS),
+    reads=(SLICES, GROUP_MEMBERS),
     compute=compute,
 )

@@ -93,6 +93,7 @@ class _Measured:
     hour: Ints
     micro_cell: Ints
     capability: Ints
+    is_opening: npt.NDArray[np.bool_]
     is_distinct: npt.NDArray[np.bool_]
     prompt: Ints
     is_sampled: npt.NDArray[np.bool_]
@@ -107,6 +108,8 @@ class _Measured:
         is_distinct[group_by(mix(exchanges.conversation, wording)).first] = True
         prompt, is_kept = prompt_bins(wording)
         opening = np.sort(group_by(exchanges.conversation).first)
+        is_opening = np.zeros(len(exchanges), dtype=bool)
+        is_opening[opening] = True
         words = materials(population, exchanges.reorder(opening))
         return cls(
             day=exchanges.day,
@@ -114,6 +117,7 @@ class _Measured:
             hour=(exchanges.second // 3600).astype(np.int64),
             micro_cell=micro_cells(population, exchanges),
             capability=capabilities(population, exchanges),
+            is_opening=is_opening,
             is_distinct=is_distinct,
             prompt=prompt,
             is_sampled=is_distinct & is_kept,
@@ -130,7 +134,7 @@ class _Measured:
             "n": pa.array(grouping.count()),
             "input_tokens": pa.array(grouping.total(exchanges.input_tokens[rows])),
             "output_tokens": pa.array(grouping.total(self.output_tokens[rows])),
-            "hours": grouping.lists(self.hour[rows]),
+            "openings": grouping.lists(self.hour[rows], rows=self.is_opening[rows]),
             "micro_cells": grouping.lists(self.micro_cell[rows], rows=distinct),
             "capabilities": grouping.lists(self.capability[rows], rows=distinct),
             "prompts": grouping.lists(self.prompt[rows], rows=self.is_sampled[rows]),

@@ -130,6 +130,7 @@ def _queue(
         "p_system": 0.6 * (1.0 - campaign.paraphrase),
         "item_base": mix(int(rng.integers(1, 1 << 62)), np.arange(n)).astype(np.int64),
         "from_queue": True,
+        "samples": campaign.samples_per_prompt,
         "loop": 2.0,
         "session": 5.0,
         "pivots": campaign.pivots,

@@ -1,4 +1,4 @@
-"""Accounts in the shape that ingest writes, with idealised pseudonyms, for the aggregate level."""
+"""Accounts and their events in the shape that ingest writes, with idealised pseudonyms, for the aggregate level."""
 
 from hashlib import blake2b
 
@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.model.tables import ACCOUNTS, HASH, TIME
+from stillwatch.model.tables import ACCOUNT_EVENTS, ACCOUNTS, DAY, HASH, TIME
 from stillwatch.simulate import infrastructure
-from stillwatch.simulate.identity import DAY_MICROSECONDS, signup_addresses, signups, window_start
+from stillwatch.simulate.identity import DAY_MICROSECONDS, account_events, signup_addresses, signups, window_start
 from stillwatch.simulate.keyed import Ints, mix
 from stillwatch.simulate.population import Population
 from stillwatch.simulate.world import World
@@ -46,6 +46,22 @@ def account_snapshots(world: World, population: Population, *, seed: int) -> pa.
         "contract_tags": signup.contract_tags,
     }
     return pa.table([columns[name] for name in ACCOUNTS.schema.names], schema=ACCOUNTS.schema)
+
+
+def stored_account_events(world: World, population: Population, *, seed: int) -> pa.Table:
+    """The events of every account that the event level writes, known by the end of the window as `account_snapshots`.
+
+    Ids are as simulated; events after the end of the window are among them.
+    """
+    events = account_events(world, population, seed=seed)
+    end = window_start(world) + world.n_days * DAY_MICROSECONDS
+    columns = {
+        **{name: events[name] for name in events.column_names},
+        "day": events["event_time"].cast(DAY),
+        "ingest_batch_id": pa.repeat(pa.scalar(_BATCH), len(events)),
+        "ingested_at": pa.repeat(pa.scalar(end), len(events)).cast(TIME),
+    }
+    return pa.table([columns[name] for name in ACCOUNT_EVENTS.schema.names], schema=ACCOUNT_EVENTS.schema)
 
 
 def email_parts(email: pa.Array) -> tuple[pa.Array, pa.Array]:

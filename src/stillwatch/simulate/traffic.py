@@ -135,11 +135,12 @@ def draw_day(world: World, population: Population, *, seed: int, day: int) -> Ex
     """All exchanges of day number `day` of the window, in order of time."""
     sends = _Sends.of(population, _counts(world, population, seed=seed, day=day), seed=seed, day=day)
     columns, account, conversation = sends.columns, sends.account, sends.conversation
-    item = _items(columns, sends.step)
+    first = _first_samples(sends)
+    item = _items(columns, sends.step)[first]
     shared = columns["from_queue"].astype(bool) | (columns["pool"].astype(np.int64) > 0)
-    topic = _topics(population, columns, item, sends.step)
+    topic = _topics(population, columns, item, sends.step)[first]
     second = _seconds(population, sends, day)
-    template = _templates(columns, sends.step)
+    template = _templates(columns, sends.step)[first]
     has_system = uniform(conversation, 5) < columns["p_system"]
     inputs, outputs = outcomes.sizes(account, topic, conversation, sends.key)
     exchanges = Exchanges(
@@ -182,6 +183,42 @@ def _counts(world: World, population: Population, *, seed: int, day: int) -> Int
     drawn = rng.poisson(np.minimum(mean * factor, 50_000.0))
     fixed = np.round(streams["rate"] * overlap).astype(np.int64)
     return np.asarray(np.where(streams["hours"] == SCHEDULED_HOURS, fixed, drawn))
+
+
+def _first_samples(sends: _Sends) -> Ints:
+    """For each send, the position of the send whose prompt it repeats: its own where a prompt is dealt once.
+
+    The steps of one day and group are put in random order, with those of one stream spread evenly, and cut into parts
+    of `samples`; each part has the prompt of its first step. A step of an account that is in its part
+    already stays alone.
+    """
+    position = np.arange(len(sends.step))
+    sampled = np.flatnonzero(sends.columns["samples"] > 1)
+    if len(sampled) == 0:
+        return position
+    step, opening, of_step = np.unique(sends.step[sampled], return_index=True, return_inverse=True)
+    opening = sampled[opening]
+    stream, group = sends.stream[opening], sends.columns["group"][opening].astype(np.int64)
+    turn = (_place(stream, step) + uniform(step, 13)) / np.bincount(stream)[stream]
+    part = _place(group, turn) // sends.columns["samples"][opening].astype(np.int64)
+    order = np.lexsort((turn, part, group))
+    starts = np.diff(group[order], prepend=-1) != 0
+    starts |= np.diff(part[order], prepend=-1) != 0
+    number = np.empty(len(step), dtype=np.int64)
+    number[order] = np.cumsum(starts) - 1
+    leader = opening[order[starts]][number]
+    is_met = _place(number * (int(stream.max()) + 1) + stream, turn) > 0
+    position[sampled] = np.where(is_met, opening, leader)[of_step]
+    return position
+
+
+def _place(group: Ints, value: npt.NDArray[Any]) -> Ints:
+    """Rank from 0 of each value among those of its group."""
+    order = np.lexsort((value, group))
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    place = np.empty(len(group), dtype=np.int64)
+    place[order] = np.arange(len(group)) - np.repeat(starts, np.diff(np.r_[starts, len(group)]))
+    return place
 
 
 def _items(columns: dict[str, npt.NDArray[Any]], step: Keys) -> Keys:

@@ -112,7 +112,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     `paraphrase` is the share of exchanges whose wording keeps nothing of its template. `volume_sigma` 0 is a balanced
     queue (Poisson), more is the log-normal spread between accounts. `served` cuts the campaign after that share of its
     days. `generations` > 1: each account is banned and replaced by a new one so many times. `hides_in_framework` is the
-    rank of a popular framework whose system prompt and tools the campaign sends.
+    rank of a popular framework whose system prompt and tools the campaign sends. `samples_per_prompt` is the
+    number of random accounts that each prompt is sent to, all on one day.
     """
 
     name: str = "base"
@@ -140,6 +141,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     start_day: int = 0
     served: float = 1.0
     signup_spread_days: float = 60.0
+    samples_per_prompt: int = 1
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ TOKEN_USES = Table(
             column("n", COUNT, unit="exchanges", required=True),
             column("input_tokens", COUNT, unit="tokens", required=True),
             column("output_tokens", COUNT, unit="tokens", required=True),
-            column("hours", BINS, "UTC hour of each exchange, ascending: n values", required=True),
+            column("openings", BINS, "UTC hour of the first exchange of each conversation, ascending", required=True),
             column("micro_cells", BINS, "micro_cell of each distinct (conversation, prompt), ascending", required=True),
             column(
                 "capabilities",
@@ -54,7 +54,7 @@ ACCOUNT_DAYS = Table(
             column("n_rate_limited", COUNT, "HTTP status 429", unit="exchanges", required=True),
             column("input_tokens", COUNT, unit="tokens", required=True),
             column("output_tokens", COUNT, unit="tokens", required=True),
-            column("hours", BINS, "UTC hour of each exchange, ascending: n values", required=True),
+            column("openings", BINS, "UTC hour of the first exchange of each conversation, ascending", required=True),
             column("micro_cells", BINS, "as in token_uses", required=True),
             column("capabilities", BINS, "as in token_uses", required=True),
             column("prompts", BINS, "as in token_uses", required=True),

@@ -42,7 +42,8 @@ SLICE_BINS = Table(
             column(
                 "axis",
                 TEXT,
-                "cell (0-255), hour (0-23), day (since the window's first), capability (0-7), prompt or material (15 bits)",
+                "cell (0-255), hour (0-23), day (since the window's first), moment (hours since it), capability (0-7), "
+                "prompt or material (15 bits)",
                 required=True,
             ),
             column("bin", pa.int32(), required=True),
@@ -63,7 +64,15 @@ GROUPS = Table(
             column("token_kind", TEXT, "of the shared token; linked for G3 and G4", required=True),
             column("token", HASH, "null for G3 and G4"),
             column("stratum", TEXT, "null unless the group is a stratum of a popular token"),
-            column("is_whole_popular", FLAG, "whole adopters of a popular token: shown, never judged", required=True),
+            column(
+                "is_whole_popular",
+                FLAG,
+                "whole adopters of a popular token, which is judged by strata as well",
+                required=True,
+            ),
+            column(
+                "is_mixed", FLAG, "popular, and a few of its accounts send most: never judged as a whole", required=True
+            ),
             column("n_accounts", COUNT, unit="accounts", required=True),
             column("n_exchanges", COUNT, unit="exchanges", required=True),
             column("first_seen_at", TIME, required=True),
