@@ -146,6 +146,18 @@ def held_back(found) -> dict[str, str | None]:
     return dict(zip(rows["account_id"].to_pylist(), rows["held_back"].to_pylist(), strict=True))
 
 
+def test_who_shares_an_exit_with_accused_accounts_is_not_reviewed_for_it(engine: Engine) -> None:
+    neighbours = ["neighbour1", "neighbour2"]
+    found = tiers(Case().group("g1", CREW).group("g2", [*CREW, *neighbours], kind="address", tier="review").run(engine))
+    assert set(found) == set(CREW)
+
+
+def test_an_exit_that_few_accused_accounts_share_is_reviewed(engine: Engine) -> None:
+    others = [f"other{number}" for number in range(20)]
+    found = tiers(Case().group("g1", CREW).group("g2", [CREW[0], *others], kind="address", tier="review").run(engine))
+    assert {found[account_id] for account_id in others} == {"review"}
+
+
 def hours_of(case: Case, account_id: str, counts: dict[int, int]) -> None:
     """Give every slice of the account these exchanges by hour."""
     for row in case.rows["slices"]:
@@ -242,6 +254,17 @@ def test_a_borrowed_honest_token_takes_no_honest_adopter_with_it(engine: Engine)
     for number in range(40):
         case.slice(f"honest{number}", kind="tools", token=7)
     assert set(tiers(case.run(engine))) == set(CREW)
+
+
+def test_tokens_of_a_crowd_under_review_are_not_exclusive_to_the_campaign(engine: Engine) -> None:
+    crowd = [f"honest{number}" for number in range(25)]
+    case = Case().group("g1", [*CREW, *crowd]).group("g2", CREW, kind="skeleton")
+    for member in [*crowd, "newcomer"]:
+        case.slice(member, kind="tools", token=7, n=1)
+        case.slice(member, kind="ja4", token=8, n=1)
+    found = tiers(case.run(engine))
+    assert {found[member] for member in crowd} == {"review"}
+    assert "newcomer" not in found
 
 
 def test_a_campaign_keeps_its_id_and_first_date_in_the_next_run(engine: Engine) -> None:

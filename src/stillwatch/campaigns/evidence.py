@@ -21,6 +21,9 @@ FAMILIES: dict[str, str] = {
 }
 """Token kinds whose evidence is not independent of each other; a kind that is not listed is a family of its own."""
 
+SENT_FAMILIES = frozenset({"prompt", "system", "tools"})
+"""Families of what accounts send, beside those of what they are and where they come from."""
+
 OVERLAPPING_KINDS = frozenset({"shingle_bundle", "linked"})
 """Kinds of which one exchange may carry several tokens, so that slices of one account must not be added up."""
 

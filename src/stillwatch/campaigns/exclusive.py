@@ -1,5 +1,7 @@
 """Tokens that only a campaign uses, and the accounts that they bring in."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
 
@@ -11,6 +13,9 @@ from stillwatch.engines import Engine
 from stillwatch.model.stage import Tables
 from stillwatch.model.table import Home, Table, column
 from stillwatch.model.tables import COUNT, TEXT
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 WORKING_MEMBERS = Table(
     name="working_members",
@@ -27,13 +32,12 @@ def joiners(tables: Tables, engine: Engine, evidence: Evidence, members: Members
 
     A token is exclusive when nearly all of its adopters are members of the campaign; only such a token brings in
     accounts that no group accused, so a campaign that borrows an honest crowd's token does not take the crowd with it.
-    Columns `campaign, account_id, token_kind, token, n, first_seen_at, last_seen_at`, sorted.
+    Of a campaign with accused members only these count: the crowd is under review, and its own tokens are not the
+    campaign's. Columns `campaign, account_id, token_kind, token, n, first_seen_at, last_seen_at`, sorted.
     """
-    inside = pa.table(
-        {"campaign": members.campaign, "account_id": [evidence.accounts[code] for code in members.account]},
-        schema=WORKING_MEMBERS.schema,
-    )
-    working = engine.from_arrow(WORKING_MEMBERS, inside)
+    is_accused = members.tier == ACCUSE
+    core = members.where(is_accused | ~np.isin(members.campaign, members.campaign[is_accused]))
+    working, every = (_working(some, evidence, engine) for some in (core, members))
     slices = tables["slices"]
     adopters = slices.group_by("token_kind", "token").agg(n_adopters=slices.count())
     by_campaign = slices.join(working, "account_id")
@@ -44,10 +48,15 @@ def joiners(tables: Tables, engine: Engine, evidence: Evidence, members: Members
         & (both.n_inside >= both.n_adopters * settings.min_exclusive_share)
     )
     carriers = slices.join(exclusive.select("campaign", "token_kind", "token"), ["token_kind", "token"])
-    outside = carriers.anti_join(working, ["campaign", "account_id"])
+    outside = carriers.anti_join(every, ["campaign", "account_id"])
     return engine.to_arrow(
         outside.select("campaign", "account_id", "token_kind", "token", "n", "first_seen_at", "last_seen_at")
     ).sort_by([(name, "ascending") for name in ("campaign", "account_id", "token_kind", "token")])
+
+
+def _working(members: Members, evidence: Evidence, engine: Engine) -> "ir.Table":
+    rows = {"campaign": members.campaign, "account_id": [evidence.accounts[code] for code in members.account]}
+    return engine.from_arrow(WORKING_MEMBERS, pa.table(rows, schema=WORKING_MEMBERS.schema))
 
 
 def joiner_tiers(joined: pa.Table, members: Members) -> dict[tuple[int, str], int]:

@@ -1,6 +1,7 @@
 """Fetch what flagged groups hold, once, from the engine to the driver."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -8,13 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.campaigns.assemble import campaign_of_group
-from stillwatch.campaigns.evidence import encode
+from stillwatch.campaigns.evidence import FAMILIES, SENT_FAMILIES, encode
 from stillwatch.campaigns.misfits import misfits
 from stillwatch.campaigns.settings import Settings
 from stillwatch.engines import Engine
 from stillwatch.model.stage import Tables
 
 IntArray = npt.NDArray[np.int64]
+
+EXPLAINED_SHARE: Final = 0.5
+"""Of a group under review, accused accounts from which on they explain it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ def gather(tables: Tables, engine: Engine, settings: Settings) -> Evidence:
         .join(tables["slices"].drop("account_id"), "slice_id")
         .select(*_LINK_COLUMNS)
     ).sort_by([(name, "ascending") for name in ("group_id", "account_id", "token_kind", "token")])
+    explained = _explained(links)
+    groups, links = (
+        rows.filter(pc.invert(pc.is_in(rows["group_id"], value_set=explained))) for rows in (groups, links)
+    )
     group = encode(links["group_id"])
     account = encode(links["account_id"])
     is_accused = np.asarray(pc.equal(groups["tier"], "accuse").to_numpy(zero_copy_only=False), dtype=bool)
@@ -64,6 +72,21 @@ def gather(tables: Tables, engine: Engine, settings: Settings) -> Evidence:
         accounts=account.values,
         n_campaigns=int(of_group.max()) + 1 if of_group.size else 0,
     )
+
+
+def _explained(links: pa.Table) -> pa.Array:
+    """Ids of groups under review that need no explanation of their own: at least half of their accounts are accused.
+
+    Only groups of what accounts are and where they come from (networks, shapes of addresses, cards): the others behind
+    such an exit are not suspicious for the company. Groups of what accounts send are kept.
+    """
+    is_accused = pc.equal(links["tier"], "accuse")
+    accused = pc.unique(links.filter(is_accused)["account_id"])
+    kinds = pa.array([kind for kind, family in FAMILIES.items() if family in SENT_FAMILIES])
+    others = links.filter(pc.invert(pc.or_(is_accused, pc.is_in(links["token_kind"], value_set=kinds))))
+    hit = pc.cast(pc.is_in(others["account_id"], value_set=accused), pa.float64())
+    shares = others.select(["group_id"]).append_column("hit", hit).group_by("group_id").aggregate([("hit", "mean")])
+    return shares.filter(pc.greater_equal(shares["hit_mean"], EXPLAINED_SHARE))["group_id"].combine_chunks()
 
 
 def _marked(links: pa.Table, chosen: pa.Table) -> npt.NDArray[np.bool_]:
