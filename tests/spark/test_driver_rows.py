@@ -93,7 +93,7 @@ INVENTORY: dict[str, Callable[[Sizes], int]] = {
     "into pipeline.detection.run_inputs": lambda s: ONE,
     "into grouping.linked.linked_pairs": lambda s: 2 * GroupingSettings().max_pairs,
     "into scoring.run.run": lambda s: s.n_groups,
-    "into campaigns.exclusive.joiners": lambda s: s.n_memberships,
+    "into campaigns.exclusive._working": lambda s: s.n_memberships,
     "into campaigns.run._of": lambda s: s.n_memberships,
     "into campaigns.run.run": lambda s: 2 * s.n_memberships,
 }
