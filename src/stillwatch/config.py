@@ -20,9 +20,11 @@ from stillwatch.errors import ConfigError
 from stillwatch.features import Settings as FeatureSettings
 from stillwatch.grouping import Settings as GroupingSettings
 from stillwatch.ingest import Settings as IngestSettings
+from stillwatch.response.settings import Settings as ResponseSettings
 from stillwatch.scoring import Settings as ScoringSettings
 from stillwatch.signals import Settings as SignalSettings
 from stillwatch.sources import Settings as SourceSettings
+from stillwatch.store.spool import Settings as SpoolSettings
 
 ENVIRONMENT_PREFIX = "STILLWATCH_"
 
@@ -44,6 +46,54 @@ class DetectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Detection runs whose campaigns and findings stay in the lake."""
 
 
+class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which headers of a forwarded request the gateway itself wrote. A header that is not named here is never read.
+
+    Name only headers that the gateway overwrites: a client can send any other.
+    """
+
+    account_headers: tuple[str, ...] = ("x-stillwatch-account",)
+    """Headers that name the account, best first."""
+    ja4_header: str = ""
+    """Header with the JA4 fingerprint of the TLS client; empty: not known."""
+    address_header: str = ""
+    """Header with the address of the client alone; empty: not known."""
+    model_header: str = ""
+    """Header with the requested model; empty: taken from the body."""
+
+
+class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the server listens on, what it accepts, and how it decides."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Another one than loopback needs TLS in front of it."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8721
+    max_body_bytes: Annotated[int, Meta(ge=1024)] = 8 << 20
+    """Largest body of a request as it is sent."""
+    max_unpacked_bytes: Annotated[int, Meta(ge=1024)] = 32 << 20
+    """Largest body after decompression."""
+    request_seconds: Annotated[float, Meta(gt=0)] = 20.0
+    """How long a client may take to send its headers, and then its body."""
+    max_connections: Annotated[int, Meta(ge=1)] = 1024
+    """Open connections and requests, beyond which the answer is 503."""
+    calls_per_second: Annotated[float, Meta(gt=0)] = 2000.0
+    """Calls of one key; beyond them the answer is 429."""
+    burst_calls: Annotated[float, Meta(ge=1)] = 4000.0
+    """Calls of one key that may come at once."""
+    refresh_seconds: Annotated[float, Meta(gt=0)] = 1.0
+    """How often keys and the decision snapshot are looked at; a revoked key opens nothing after this time."""
+    snapshot: str = ""
+    """File of the decision snapshot; empty: the one that `stillwatch respond apply` writes into the workspace."""
+    fail: Literal["open", "closed"] = "open"
+    """What a decision is without a usable snapshot: `open` allows, `closed` asks to come again."""
+    drain: bool = True
+    """Ingest spooled telemetry in the background."""
+    drain_seconds: Annotated[float, Meta(gt=0)] = 2.0
+    """Pause between two looks into the spool."""
+    gateway: GatewaySettings = msgspec.field(default_factory=GatewaySettings)
+    spool: SpoolSettings = msgspec.field(default_factory=SpoolSettings)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every setting of every room."""
 
@@ -56,6 +106,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signals: SignalSettings = msgspec.field(default_factory=SignalSettings)
     scoring: ScoringSettings = msgspec.field(default_factory=ScoringSettings)
     campaigns: CampaignSettings = msgspec.field(default_factory=CampaignSettings)
+    response: ResponseSettings = msgspec.field(default_factory=ResponseSettings)
+    serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
 
 
 @dataclass(frozen=True, slots=True)

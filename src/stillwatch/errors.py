@@ -14,6 +14,8 @@ StillwatchError
 ├── SourceError           a telemetry file as a whole is not what its source expects
 ├── VaultError            a sealed identity cannot be written or opened
 ├── LedgerError           the ledger does not verify
+├── SpoolFull             records cannot be taken now; the sender keeps them and comes again
+├── SnapshotError         a decision snapshot is damaged, forged or older than the one in use
 └── CalibrationError      a calibration is missing, damaged or does not fit the run
 
 A bad input *row* is never raised: it is quarantined with a reason (`ingest_rejects`).
@@ -92,6 +94,18 @@ class VaultError(StillwatchError):
 
 class LedgerError(StillwatchError):
     """An entry of the ledger was changed, removed or put in from outside."""
+
+    exit_code = 5
+
+
+class SpoolFull(StillwatchError):
+    """Records cannot be taken now; the sender keeps them and comes again."""
+
+    exit_code = 5
+
+
+class SnapshotError(StillwatchError):
+    """A decision snapshot is damaged, forged, of another release, or older than the one in use."""
 
     exit_code = 5
 

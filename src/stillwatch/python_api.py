@@ -28,6 +28,7 @@ from stillwatch.model.tables import (
     CAMPAIGNS,
     DETECTION_RUNS,
     INGEST_BATCHES,
+    INGEST_REJECTS,
 )
 from stillwatch.model.window import Window
 from stillwatch.store.workspace import Workspace
@@ -149,6 +150,10 @@ class Stillwatch:
         """Every ingest batch, oldest first."""
         return Rows(self._read(INGEST_BATCHES).sort_by("started_at"))
 
+    def rejects(self) -> Rows:
+        """Every record in quarantine, by batch and place: why it was refused, never what it said."""
+        return Rows(self._read(INGEST_REJECTS).sort_by([("ingest_batch_id", "ascending"), ("line_no", "ascending")]))
+
     # -- findings out -------------------------------------------------------------------------------------------------
 
     def detect(
@@ -184,6 +189,10 @@ class Stillwatch:
     def runs(self) -> Rows:
         """Every stored detection run, latest `as_of` last."""
         return Rows(self._read(DETECTION_RUNS).sort_by([("as_of", "ascending"), ("run_id", "ascending")]))
+
+    def run_ids(self) -> list[str]:
+        """Ids of every stored detection run, from the lake's manifest alone."""
+        return self.workspace.lake.snapshot().partitions(DETECTION_RUNS)
 
     def campaigns(self, run_id: str | None = None) -> Rows:
         """The campaigns of a run (None: the latest): accused ones first, then those to review, best score first."""

@@ -36,8 +36,11 @@ VERBS = {
     "explain": "findings:explain",
     "judge": "findings:judge",
     "report": "report:report",
+    "respond": "respond:respond",
     "simulate": "simulate:simulate",
     "evaluate": "evaluate:evaluate",
+    "keys": "api_keys:keys",
+    "serve": "serve:serve",
 }
 """Where each verb is; `--help` reads the functions' docstrings and imports nothing heavy."""
 

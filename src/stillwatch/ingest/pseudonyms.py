@@ -87,10 +87,14 @@ class Pseudonymiser:
         distinct = encoded.dictionary.to_pylist()
         for value in distinct:
             if value not in cache:
-                address = normalise_address(value)
-                cache[value] = (self._sight("address", address), self._prefix(address))
+                cache[value] = self.address(value)
         addresses, prefixes = (pa.array([cache[value][at] for value in distinct], pa.int64()) for at in (0, 1))
         return addresses.take(encoded.indices), prefixes.take(encoded.indices)
+
+    def address(self, raw: str) -> tuple[int | None, int | None]:
+        """Pseudonyms of one network address, and of its /24 or /48."""
+        address = normalise_address(raw)
+        return self._sight("address", address), self._prefix(address)
 
     def aliases(self, ids: pa.Array, *, may_be_key: bool = False) -> pa.Array:
         """`ids` where an e-mail address, phone or network address is `acct-`, and a secret `key-`, and 16 hex.

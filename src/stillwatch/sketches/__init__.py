@@ -2,5 +2,15 @@
 
 from stillwatch.sketches.batch import SKETCH_SCHEMA, SKETCH_VERSION, sketch_prompts
 from stillwatch.sketches.hashing import TEXT_DOMAIN, hash_text, hash_texts
+from stillwatch.sketches.tokens import prompt_tokens, text_tokens
 
-__all__ = ["SKETCH_SCHEMA", "SKETCH_VERSION", "TEXT_DOMAIN", "hash_text", "hash_texts", "sketch_prompts"]
+__all__ = [
+    "SKETCH_SCHEMA",
+    "SKETCH_VERSION",
+    "TEXT_DOMAIN",
+    "hash_text",
+    "hash_texts",
+    "prompt_tokens",
+    "sketch_prompts",
+    "text_tokens",
+]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -122,6 +123,7 @@ def sketch_texts(rows: TextRows) -> TextSketches:
     )
 
 
+@cache
 def word_weights() -> npt.NDArray[np.uint64]:
     """Weight in the projections of each packed kind of word: plain and quoted words by length, others nothing."""
     packed = np.arange(256)

@@ -77,6 +77,11 @@ def hash_texts(texts: pa.Array) -> pa.Int64Array:
     Accepts string or large_string, sliced or whole.
     """
     rows = TextRows.of(texts)
-    hashes = np.zeros(len(texts), dtype=np.uint64)
+    return pa.array(hash_rows(rows).view(np.int64), mask=rows.is_null)
+
+
+def hash_rows(rows: TextRows) -> npt.NDArray[np.uint64]:
+    """Unsigned text hash of each row; that of a null row says nothing."""
+    hashes = np.zeros(rows.starts.size, dtype=np.uint64)
     _hash_rows(rows.content, rows.starts, rows.stops, hashes)
-    return pa.array(hashes.view(np.int64), mask=rows.is_null)
+    return hashes

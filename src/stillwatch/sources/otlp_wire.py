@@ -59,6 +59,17 @@ def from_protobuf(message: bytes) -> Iterator[Telemetry | Damage]:
             yield from [scope_block] if isinstance(scope_block, Damage) else _scope(scope_block, resource)
 
 
+def is_repeated(message: bytes) -> bool:
+    """Whether an export request holds its records and nothing else, so that another may follow it in one file."""
+    view, at = memoryview(message), 0
+    while at < len(view):
+        field = _field(view, at)
+        if field is None or field[0] != OUTER_RECORDS or field[1] is None:
+            return False
+        at = field[2]
+    return True
+
+
 def _scope(block: memoryview, resource: Record) -> Iterator[Telemetry | Damage]:
     try:
         scope = InstrumentationScope.FromString(bytes(_first(block, CONTEXT))).name

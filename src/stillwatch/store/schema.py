@@ -22,6 +22,7 @@ _SQL_TYPES: dict[pa.DataType, sa.types.TypeEngine[Any]] = {
     pa.float64(): sa.Double(),
     pa.bool_(): sa.Boolean(),
     pa.binary(): sa.LargeBinary(),
+    tables.TEXTS: sa.JSON(),
 }
 
 

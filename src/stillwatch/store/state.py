@@ -61,6 +61,7 @@ class State:
             if not sa.inspect(state._engine).has_table(META.name):
                 raise ConfigError(f"state database {state.name} is not set up; run `stillwatch init`")
             state._check_version()
+            state._add_tables()
         return state
 
     @property
@@ -87,12 +88,20 @@ class State:
         _check_choice("verdict", verdict, VERDICTS)
         if not author.strip():
             raise UsageError("a judgement needs an author; give the name of the person who judged")
-        words = (subject_kind, subject_id, verdict, author, note, str(microseconds(judged_at)))
+        with self.writing() as connection:
+            return self.judge_within(
+                connection, (subject_kind, subject_id, verdict), author=author, note=note, judged_at=judged_at
+            )
+
+    def judge_within(
+        self, connection: sa.Connection, said: tuple[str, str, str], *, author: str, note: str, judged_at: datetime
+    ) -> str:
+        """As `record_judgement`, as part of a writing transaction. `said` is subject kind, subject id and verdict."""
+        words = (*said, author, note, str(microseconds(judged_at)))
         judgement_id = hashlib.blake2b(msgspec.json.encode(words), digest_size=16).hexdigest()
         row = (judgement_id, *words[:-1], microseconds(judged_at))
         names = tables.JUDGEMENTS.schema.names
-        with self.writing() as connection:
-            self.insert_new(connection, STORED["judgements"], [dict(zip(names, row, strict=True))])
+        self.insert_new(connection, STORED["judgements"], [dict(zip(names, row, strict=True))])
         return judgement_id
 
     def judgements(self, as_of: datetime | None = None) -> pa.Table:
@@ -103,7 +112,7 @@ class State:
             query = query.where(stored.c.judged_at < microseconds(as_of))
         with self.reading() as connection:
             rows = connection.execute(query).all()
-        return _arrow(tables.JUDGEMENTS, rows)
+        return arrow_rows(tables.JUDGEMENTS, rows)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -150,6 +159,13 @@ class State:
                 f"state database {self.name} has schema_version {found}, this release needs {SCHEMA_VERSION}; "
                 "use the stillwatch release that wrote it, or migrate"
             )
+
+    def _add_tables(self) -> None:
+        """Make the tables that a later release of the same schema version brought along."""
+        found = set(sa.inspect(self._engine).get_table_names())
+        if not METADATA.tables.keys() <= found:
+            with self.writing() as connection:
+                METADATA.create_all(connection)
 
     @classmethod
     @contextlib.contextmanager
@@ -200,7 +216,8 @@ def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
         raise UsageError(f"{what} {value!r} does not exist; choose one of {', '.join(choices)}")
 
 
-def _arrow(table: Table, rows: Sequence[sa.Row[Any]]) -> pa.Table:
+def arrow_rows(table: Table, rows: Sequence[sa.Row[Any]]) -> pa.Table:
+    """Rows of a state table in the shape of the floor plan."""
     columns = zip(*rows, strict=True) if rows else [() for _ in table.schema]
     arrays = [pa.array(list(column), field.type) for column, field in zip(columns, table.schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=table.schema)

@@ -5,6 +5,7 @@ complement of the unsigned hash), because Spark SQL has no unsigned type. Null m
 """
 
 from stillwatch.model.table import Table
+from stillwatch.model.tables.access import API_KEYS, AUDIT_ENTRIES
 from stillwatch.model.tables.aggregates import ACCOUNT_DAYS, TOKEN_USES
 from stillwatch.model.tables.findings import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS, JUDGEMENTS
 from stillwatch.model.tables.groups import (
@@ -28,12 +29,15 @@ from stillwatch.model.tables.ingested import (
     PROMPT_SKETCHES,
 )
 from stillwatch.model.tables.kinds import BINS, COUNT, DAY, FLAG, HASH, REAL, TEXT, TEXTS, TIME
+from stillwatch.model.tables.responses import DECISION_EVENTS, DECISIONS, POLICIES
 
 __all__ = [
     "ACCOUNTS",
     "ACCOUNT_DAYS",
     "ACCOUNT_EVENTS",
     "ACCOUNT_FINDINGS",
+    "API_KEYS",
+    "AUDIT_ENTRIES",
     "BINS",
     "CALIBRATIONS",
     "CAMPAIGNS",
@@ -41,6 +45,8 @@ __all__ = [
     "CONTENTS",
     "COUNT",
     "DAY",
+    "DECISIONS",
+    "DECISION_EVENTS",
     "DETECTION_RUNS",
     "EXCHANGES",
     "EXCHANGE_RECORDS",
@@ -54,6 +60,7 @@ __all__ = [
     "INGEST_BATCHES",
     "INGEST_REJECTS",
     "JUDGEMENTS",
+    "POLICIES",
     "PROMPT_SKETCHES",
     "REAL",
     "SLICES",
@@ -69,4 +76,5 @@ TABLES: tuple[Table, ...] = (
     EXCHANGE_RECORDS, PROMPT_SKETCHES, CONTENTS, ACCOUNTS, ACCOUNT_EVENTS, INGEST_BATCHES, INGEST_REJECTS, EXCHANGES,
     TOKEN_USES, ACCOUNT_DAYS, SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS, GROUP_SIGNALS, GROUP_SCORES, CALIBRATIONS,
     CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, DETECTION_RUNS, JUDGEMENTS, IDENTITIES,
+    DECISIONS, DECISION_EVENTS, POLICIES, API_KEYS, AUDIT_ENTRIES,
 )  # fmt: skip

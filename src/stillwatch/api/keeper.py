@@ -1,0 +1,55 @@
+"""Keeps the desk's snapshot equal to the file on disk: a new one is checked, built aside, and put in place at once."""
+
+import gc
+import logging
+import time
+from pathlib import Path
+
+from stillwatch.api.desk import Desk
+from stillwatch.api.figures import Figures
+from stillwatch.errors import SnapshotError
+from stillwatch.response import Snapshot
+
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Watches one snapshot file. A file that does not verify, or an older one, leaves the present snapshot in place."""
+
+    def __init__(self, path: Path, public_key: bytes, desk: Desk, figures: Figures) -> None:
+        self.path = path
+        self._public_key = public_key
+        self._desk = desk
+        self._figures = figures
+        self._seen: tuple[int, int, int] | None = None
+        self._serial = -1
+
+    @property
+    def serial(self) -> int:
+        """The serial of the snapshot in use; -1 without one."""
+        return self._serial
+
+    def look(self) -> bool:
+        """Load the file if it changed; whether another snapshot is in use now."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return False
+        mark = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if mark == self._seen:
+            return False
+        self._seen = mark
+        try:
+            snapshot = Snapshot.read(self.path, self._public_key, newer_than=self._serial)
+        except SnapshotError as error:
+            _log.error("%s; the one in use stays", error)
+            self._figures.reloads.labels("refused").inc()
+            return False
+        self._desk.decider, self._serial = snapshot, snapshot.serial
+        self._figures.reloads.labels("loaded").inc()
+        self._figures.snapshot_at.set(time.time())
+        gc.freeze()  # a snapshot lives until the next one: collections need not walk through it
+        _log.info(
+            "decision snapshot %d: %d accounts, %d tokens", snapshot.serial, snapshot.n_accounts, snapshot.n_tokens
+        )
+        return True

@@ -1,0 +1,61 @@
+"""Which role may call which route: the whole policy on one screen. A route that is not named here does not start."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from stillwatch.model.role import Role
+
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+"""Paths that answer without a key; they say nothing but whether the server is well."""
+
+_INGEST, _ANALYST, _RESPONDER, _ADMIN = Role.INGEST, Role.ANALYST, Role.RESPONDER, Role.ADMIN
+SENDERS: Final = frozenset({_INGEST, _ADMIN})
+GATEWAYS: Final = frozenset({_INGEST, _RESPONDER, _ADMIN})
+READERS: Final = frozenset({_ANALYST, _RESPONDER, _ADMIN})
+JUDGES: Final = frozenset({_RESPONDER, _ADMIN})
+ADMINS: Final = frozenset({_ADMIN})
+ANYBODY: Final = frozenset(Role)
+
+ACCESS: Final[Mapping[tuple[str, str], frozenset[Role]]] = {
+    ("POST", "/v1/traces"): SENDERS,
+    ("POST", "/v1/logs"): SENDERS,
+    ("POST", "/v1/decision"): GATEWAYS,
+    ("POST", "/beta/litellm_basic_guardrail_api"): GATEWAYS,
+    ("*", "/v1/ext_authz/{path:path}"): GATEWAYS,
+    ("GET", "/v1/auth_request"): GATEWAYS,
+    ("GET", "/v1/snapshot"): GATEWAYS,
+    ("GET", "/metrics"): READERS,
+    ("GET", "/openapi.json"): ANYBODY,
+    ("GET", "/v1/whoami"): ANYBODY,
+    ("GET", "/v1/events"): READERS,
+    ("GET", "/v1/runs"): READERS,
+    ("GET", "/v1/calibration"): READERS,
+    ("GET", "/v1/campaigns"): READERS,
+    ("GET", "/v1/campaigns/{campaign_id}"): READERS,
+    ("GET", "/v1/campaigns/{campaign_id}/members"): READERS,
+    ("GET", "/v1/campaigns/{campaign_id}/groups"): READERS,
+    ("GET", "/v1/campaigns/{campaign_id}/signals"): READERS,
+    ("GET", "/v1/accounts"): READERS,
+    ("GET", "/v1/accounts/{account_id:path}"): READERS,
+    ("GET", "/v1/batches"): READERS,
+    ("GET", "/v1/rejects"): READERS,
+    ("GET", "/v1/judgements"): READERS,
+    ("POST", "/v1/judgements"): JUDGES,
+    ("GET", "/v1/keys"): ADMINS,
+    ("POST", "/v1/keys"): ADMINS,
+    ("DELETE", "/v1/keys/{key_id}"): ADMINS,
+    ("GET", "/v1/audit"): ADMINS,
+}
+"""Method (`*`: any) and template of each route to the roles that may call it."""
+
+UNAUDITED: Final = frozenset(
+    {
+        ("POST", "/v1/decision"),
+        ("POST", "/beta/litellm_basic_guardrail_api"),
+        ("*", "/v1/ext_authz/{path:path}"),
+    }
+)
+"""Routes that write nothing although their method says so: only refused calls of them are audited."""
+
+WRITES_STATE: Final = frozenset({("POST", "/v1/judgements"), ("POST", "/v1/keys"), ("DELETE", "/v1/keys/{key_id}")})
+"""Writes by people: the audit entry is on disk before the answer leaves. Others are audited within a second."""

@@ -1,0 +1,98 @@
+"""`keys`: the API keys of the server."""
+
+import getpass
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from stillwatch.cli.context import current
+from stillwatch.cli.output import Format, Row, show_table, talk, write_json
+from stillwatch.errors import UsageError
+
+COLUMNS = ("key_id", "role", "name", "created_at", "expires_at", "revoked_at")
+
+
+def keys(
+    action: Literal["create", "list", "revoke"],
+    key_id: str | None = None,
+    *,
+    role: Literal["ingest", "analyst", "responder", "admin", "peer"] | None = None,
+    name: str | None = None,
+    days: int | None = None,
+    format: Annotated[Format, Parameter(name=["--format"])] = "table",
+) -> None:
+    """Create, list or revoke API keys of the server. A key is shown once, on standard output.
+
+    Examples:
+        stillwatch keys create --role ingest --name "gateway 1"
+        stillwatch keys list
+        stillwatch keys revoke 0123456789ab
+
+    Parameters
+    ----------
+    key_id
+        The key to revoke.
+    role
+        What the new key may do.
+    name
+        Who holds the new key.
+    days
+        When the new key expires; default: never.
+    """
+    if action == "create":
+        _create(role, name, days)
+    elif action == "revoke":
+        _revoke(key_id)
+    else:
+        _list(format)
+
+
+def _create(role: str | None, name: str | None, days: int | None) -> None:
+    from stillwatch.model.role import Role
+    from stillwatch.store.api_keys import ApiKeys
+    from stillwatch.store.audit import AuditTrail, Call
+
+    if role is None or name is None:
+        raise UsageError("a new key needs --role and --name, the name of who holds it")
+    if days is not None and days < 1:
+        raise UsageError("--days takes a number from 1 on")
+    now = datetime.now(UTC)
+    with current().open() as watch:
+        state = watch.workspace.state
+        expires_at = None if days is None else now + timedelta(days=days)
+        shown = ApiKeys(state, watch.workspace.keys).create(
+            Role(role), name=name, created_at=now, expires_at=expires_at
+        )
+        AuditTrail(state).write(
+            [(Call("CLI", f"keys create by {getpass.getuser()}", 0, subject=shown.split("_")[1]), 1)], now
+        )
+    sys.stdout.write(f"{shown}\n")
+    talk("this is the only time that the key is shown; a running server takes it within a second or two")
+
+
+def _revoke(key_id: str | None) -> None:
+    from stillwatch.store.api_keys import ApiKeys
+    from stillwatch.store.audit import AuditTrail, Call
+
+    if key_id is None:
+        raise UsageError("name the key: stillwatch keys revoke KEY_ID")
+    now = datetime.now(UTC)
+    with current().open() as watch:
+        state = watch.workspace.state
+        ApiKeys(state, watch.workspace.keys).revoke(key_id, revoked_at=now)
+        AuditTrail(state).write([(Call("CLI", f"keys revoke by {getpass.getuser()}", 0, subject=key_id), 1)], now)
+    talk(f"key {key_id} opens nothing from now on; a running server refuses it within a second or two")
+
+
+def _list(format: Format) -> None:
+    from stillwatch.store.api_keys import ApiKeys
+
+    with current().open() as watch:
+        found = ApiKeys(watch.workspace.state, watch.workspace.keys).all()
+    rows: list[Row] = [{column: getattr(key, column) for column in COLUMNS} for key in found]
+    if format == "table":
+        show_table(rows, COLUMNS)
+    else:
+        write_json(rows)

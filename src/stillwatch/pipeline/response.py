@@ -1,0 +1,289 @@
+"""Response on a workspace: what the lake and the state hold, put before a policy; what it decides, published."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stillwatch import response
+from stillwatch.config import Config
+from stillwatch.engines import Engine, open_engine
+from stillwatch.errors import UsageError
+from stillwatch.model.decision import Decision
+from stillwatch.model.stage import Run
+from stillwatch.model.table import Table
+from stillwatch.model.tables import (
+    ACCOUNT_DAYS,
+    ACCOUNT_FINDINGS,
+    ACCOUNTS,
+    CAMPAIGN_MEMBERS,
+    CAMPAIGNS,
+    DETECTION_RUNS,
+    TOKEN_USES,
+)
+from stillwatch.model.window import Window
+from stillwatch.pipeline.detection import window_tables
+from stillwatch.store.decisions import Budget, Decisions, KillSwitch
+from stillwatch.store.lake import Snapshot as LakeSnapshot
+from stillwatch.store.workspace import Workspace
+
+SNAPSHOT_FILE: Final = "decisions.snapshot"
+HOUR: Final = timedelta(hours=1)
+_NO_POLICY_VALID_FOR: Final = timedelta(hours=24)
+_OWNER_COLUMNS: Final = ["account_id", "as_of", "verified_owner", "contract_tags"]
+
+
+@dataclass(frozen=True, slots=True)
+class Appealed:
+    """What a granted appeal did: decisions that ended, and whether it spent the false-positive budget."""
+
+    n_ended: int
+    budget: Budget
+    is_rolled_back: bool
+
+
+class Responder:
+    """Plans, applies and takes back decisions of one workspace, and publishes the snapshot after each change.
+
+    `clock` dates decisions; it is an argument so that everything can be repeated.
+    """
+
+    def __init__(self, workspace: Workspace, config: Config, *, clock: Callable[[], datetime]) -> None:
+        self._workspace = workspace
+        self._config = config
+        self._clock = clock
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """The workspace's decisions and what became of them."""
+        return Decisions(self._workspace.state, self._workspace.ledger)
+
+    @property
+    def snapshot_path(self) -> Path:
+        """Where the published snapshot is."""
+        return self._workspace.path / SNAPSHOT_FILE
+
+    @property
+    def public_key(self) -> bytes:
+        """What gateways check the snapshot against."""
+        return response.public_key(self._workspace.keys)
+
+    def plan(self, policy: response.Policy, run_id: str | None = None) -> response.Plan:
+        """What the policy would do now about the findings of a run (None: the latest at account level)."""
+        at = self._clock()
+        return response.make_plan(
+            policy,
+            self.facts(self._run(run_id)),
+            self.decisions.standing(at),
+            self.decisions.touched_since(at - HOUR),
+            at,
+        )
+
+    def apply(
+        self, policy: response.Policy, *, author: str, second: str | None = None, run_id: str | None = None
+    ) -> response.Plan:
+        """Record what the plan says and publish it; returns the plan.
+
+        Raises:
+            UsageError: the kill switch is on, a second person is missing, or the cap was used up in between.
+        """
+        self._keep_to_budget(policy.limits)
+        plan = self.plan(policy, run_id)
+        self.decisions.record(plan.batch(author, second))
+        self.publish()
+        return plan
+
+    def appeal(self, account_id: str, *, author: str, note: str) -> Appealed:
+        """Grant an appeal: the account is restored at once and its judgement `honest` is recorded.
+
+        Raises:
+            UsageError: no author, or nothing stands against the account.
+        """
+        if not author.strip():
+            raise UsageError("an appeal needs the name of the person who granted it; give it with --by NAME")
+        at = self._clock()
+        valid = self.decisions.standing(at)
+        n_ended = self.decisions.appeal(account_id, author=author.strip(), note=note, at=at, valid=valid)
+        limits = self._limits()
+        is_rolled_back = self._keep_to_budget(limits)
+        budget = self.decisions.budget(at - timedelta(days=limits.budget_days))
+        self.publish()
+        return Appealed(n_ended, budget, is_rolled_back)
+
+    def kill(self, *, is_on: bool, author: str, note: str, second: str | None = None) -> None:
+        """Turn the kill switch on, which one person may, or off, which takes two; publishes at once.
+
+        Raises:
+            UsageError: a name is missing.
+        """
+        author, second = author.strip(), (second or "").strip() or None
+        if not author:
+            raise UsageError("the kill switch needs a name; give it with --by NAME")
+        if not is_on and (second is None or second.casefold() == author.casefold()):
+            raise UsageError("turning the kill switch off takes two people; give the other with --second NAME")
+        self.decisions.kill(is_on=is_on, author=author, second=second, note=note, at=self._clock())
+        self.publish()
+
+    def kill_switch(self) -> KillSwitch:
+        """The kill switch as it is now."""
+        return self.decisions.kill_switch()
+
+    def budget(self) -> Budget:
+        """Decisions and granted appeals that count against the policy applied last."""
+        return self.decisions.budget(self._clock() - timedelta(days=self._limits().budget_days))
+
+    def history(self) -> pa.Table:
+        """Every decision that was ever made, latest last, with its `status` now."""
+        return self.decisions.history(self._clock())
+
+    def back_test(self, policy: response.Policy, *, days: int) -> response.BackTest:
+        """Replay the policy on the stored runs of the past days."""
+        runs = [(_as_run(row).window.end, row) for row in self._runs()]
+        since = max((as_of for as_of, _ in runs), default=self._clock()) - timedelta(days=days)
+        past = [response.PastRun(as_of, self.facts(row)) for as_of, row in runs if as_of >= since]
+        return response.back_test(policy, past)
+
+    def facts(self, run: Mapping[str, object]) -> response.Facts:
+        """What a stored run says, beside the owners, contracts and judgements of today."""
+        partition = [str(run["run_id"])]
+        tables = {
+            table.name: _read(self._lake, table, partition) for table in (CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
+        }
+        return response.facts(run, tables, owners=self._owners, judged=self._judged())
+
+    # -- the snapshot -------------------------------------------------------------------------------------------------
+
+    def publish(self, path: Path | None = None) -> Path:
+        """Write the signed snapshot of what stands now to `path` (None: the workspace's own)."""
+        at = self._clock()
+        target = path or self.snapshot_path
+        policy = self._policy()
+        valid_for = response.duration(policy.limits.snapshot_valid_for) if policy else _NO_POLICY_VALID_FOR
+        body = response.build(self._contents(policy, at), created_at=at, expires_at=at + valid_for)
+        response.write(target.absolute(), body, response.signing_key(self._workspace.keys))
+        return target
+
+    def _contents(self, policy: response.Policy | None, at: datetime) -> response.Contents:
+        judged = self._judged()
+        standing = [
+            decision
+            for decision in self.decisions.standing(at)
+            if decision.account_id not in judged.accounts and decision.campaign_id not in judged.campaigns
+        ]
+        unknown = [decision for decision in standing if decision.account_id is None]
+        runs = self._runs()
+        tokens, known = self._recognition(unknown, judged) if unknown and runs else ({}, [])
+        n_customers = runs[-1]["n_accounts"] if runs else 0
+        return response.Contents(
+            decisions=tuple(standing),
+            tokens=tokens,
+            known=known,
+            exempt=[*self._owners, *judged.accounts],
+            policy_digest=policy.digest if policy else "",
+            first_request_cap=int(policy.limits.max_share_per_hour * n_customers) if policy else 0,
+            is_killed=self.decisions.kill_switch().is_on,
+        )
+
+    def _recognition(
+        self, decisions: Sequence[Decision], judged: response.Honest
+    ) -> tuple[dict[tuple[str, int], str], list[str]]:
+        """The exclusive tokens of the decisions' campaigns, and every account seen in the latest run's window.
+
+        A campaign that the latest run no longer finds is measured by its members in the run that decided.
+        """
+        run = self._run(None)
+        members = self._members(str(run["run_id"]), {decision.campaign_id for decision in decisions})
+        found = set(members["campaign_id"].to_pylist())
+        for earlier in sorted({d.run_id for d in decisions if d.campaign_id not in found}, reverse=True):
+            wanted = {d.campaign_id for d in decisions if d.run_id == earlier} - found
+            members = pa.concat_tables([members, self._members(earlier, wanted)])
+            found |= wanted
+        honest = pa.array(sorted(judged.accounts), pa.string())
+        members = members.filter(pc.invert(pc.is_in(members["account_id"], value_set=honest)))
+        with self._engine() as engine:
+            tables = window_tables(self._lake, _as_run(run), engine=engine, config=self._config)
+            tokens = response.exclusive_tokens(
+                tables[TOKEN_USES.name], members, engine=engine, settings=self._config.response
+            )
+            seen = engine.to_arrow(tables[ACCOUNT_DAYS.name].select("account_id").distinct())
+        return tokens, seen["account_id"].to_pylist()
+
+    def _members(self, run_id: str, campaigns: set[str | None]) -> pa.Table:
+        rows = _read(self._lake, CAMPAIGN_MEMBERS, [run_id]).select(["campaign_id", "account_id"])
+        chosen = pa.array(sorted(name for name in campaigns if name is not None), pa.string())
+        return rows.filter(pc.is_in(rows["campaign_id"], value_set=chosen)).group_by(rows.column_names).aggregate([])
+
+    # -- plumbing -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _lake(self) -> LakeSnapshot:
+        return self._workspace.lake.snapshot()
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return response.managed(_read(self._lake, ACCOUNTS, columns=_OWNER_COLUMNS))
+
+    def _judged(self) -> response.Honest:
+        return response.honest(self._workspace.state.judgements())
+
+    def _policy(self) -> response.Policy | None:
+        body = self.decisions.last_policy()
+        return None if body is None else response.Policy.parse(body, "the policy applied last")
+
+    def _limits(self) -> response.Limits:
+        policy = self._policy()
+        return policy.limits if policy else response.Limits()
+
+    def _keep_to_budget(self, limits: response.Limits) -> bool:
+        """Roll everything back where more appeals were granted than the budget allows; returns whether it did."""
+        at = self._clock()
+        budget = self.decisions.budget(at - timedelta(days=limits.budget_days))
+        if self.decisions.kill_switch().is_on or not budget.is_spent(limits.false_positive_budget):
+            return False
+        note = (
+            f"{budget.n_granted:,} appeals granted on {budget.n_enforced:,} accounts are more than a share of "
+            f"{limits.false_positive_budget:g}"
+        )
+        self.decisions.roll_back(self.decisions.standing(at), note=note, at=at)
+        return True
+
+    def _runs(self) -> list[dict[str, Any]]:
+        """Stored runs at account level, earliest first."""
+        rows = _read(self._lake, DETECTION_RUNS).sort_by([("as_of", "ascending"), ("run_id", "ascending")]).to_pylist()
+        return [row for row in rows if row["by"] == "account"]
+
+    def _run(self, run_id: str | None) -> dict[str, Any]:
+        chosen = [run for run in self._runs() if run_id in (None, run["run_id"])]
+        if not chosen:
+            wanted = "no detection run" if run_id is None else f"no detection run {run_id!r}"
+            raise UsageError(f"{wanted} at account level is stored: run `stillwatch detect` first")
+        return chosen[-1]
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine, engine.scope():
+            yield engine
+
+
+def _read(
+    lake: LakeSnapshot, table: Table, partitions: Sequence[str] | None = None, columns: list[str] | None = None
+) -> pa.Table:
+    names = columns or table.schema.names
+    parts = [pq.read_table(file, columns=names, partitioning=None) for file in lake.files(table, partitions)]
+    return pa.concat_tables(parts) if parts else table.empty().select(names)
+
+
+def _as_run(row: Mapping[str, object]) -> Run:
+    start, end = row["window_start"], row["as_of"]
+    assert isinstance(start, datetime)
+    assert isinstance(end, datetime)
+    run = Run(run_id=str(row["run_id"]), window=Window(start.astimezone(UTC), end.astimezone(UTC)))
+    known_at = row["known_at"]
+    return replace(run, known_at=known_at.astimezone(UTC)) if isinstance(known_at, datetime) else run
