@@ -8,6 +8,7 @@ Run: python benchmarks/decision_latency.py [--rate 500] [--seconds 20] [--accoun
 
 import argparse
 import asyncio
+import gc
 import os
 import platform
 import subprocess
@@ -32,6 +33,7 @@ from stillwatch.store.workspace import Workspace
 PORT = 18722
 TOKENS_PER_CAMPAIGN = 70
 CONNECTIONS = 64
+RELOAD_SECONDS = 3
 PROMPT = "Please sort these numbers, explain every step and then say which algorithm you used and why: "
 KINDS = ("skeleton", "system", "tools", "shingle", "ja4", "address", "prefix")
 
@@ -63,10 +65,10 @@ def contents(n_accounts: int, n_campaigns: int, seed: int) -> Contents:
     return Contents(decisions=(*known, *unknown), tokens=tokens, first_request_cap=1000)
 
 
-def publish(workspace: Workspace, made: Contents) -> None:
+def publish(workspace: Workspace, made: Contents, name: str = SNAPSHOT_FILE) -> None:
     now = datetime.now(UTC)
     body = build(made, created_at=now, expires_at=now + timedelta(days=1))
-    write(workspace.path / SNAPSHOT_FILE, body, signing_key(workspace.keys))
+    write(workspace.path / name, body, signing_key(workspace.keys))
 
 
 @dataclass
@@ -76,14 +78,16 @@ class Taken:
     seconds: list[float] = field(default_factory=list)
     n_failed: int = 0
 
-    def row(self, name: str) -> str:
+    def row(self, name: str, cpu_seconds: float) -> str:
         """One line of the table."""
         p50, p99, p999 = (1000 * np.quantile(self.seconds, q) for q in (0.5, 0.99, 0.999))
-        return f"| {name} | {len(self.seconds):,} | {self.n_failed} | {p50:.2f} | {p99:.2f} | {p999:.2f} |"
+        cpu = 1000 * cpu_seconds / len(self.seconds)
+        return f"| {name} | {len(self.seconds):,} | {self.n_failed} | {p50:.2f} | {p99:.2f} | {p999:.2f} | {cpu:.2f} |"
 
 
 async def load(requests: list[bytes], rate: float, seconds: float) -> Taken:
     """Send `requests` in turn at `rate` a second over kept connections."""
+    gc.disable()  # a collection over the decisions that this process holds takes 200 ms, and would be the client's own
     taken = Taken()
     free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(CONNECTIONS):
@@ -139,6 +143,12 @@ def start(workspace: Workspace) -> subprocess.Popen[bytes]:
     )
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(rate: float, seconds: float, n_accounts: int, n_campaigns: int, folder: Path) -> None:
     workspace = Workspace.init(folder / "w", environ={"STILLWATCH_KEYS": str(folder / "keys.json")})
     shown = ApiKeys(workspace.state, workspace.keys).create(Role.INGEST, name="bench", created_at=datetime.now(UTC))
@@ -148,21 +158,29 @@ def measure(rate: float, seconds: float, n_accounts: int, n_campaigns: int, fold
     try:
         decisions, nothing = requests_of(shown, n_accounts)
         wait_for_answer(decisions[:1])
-        print("| route | requests | failed | p50 ms | p99 ms | p99.9 ms |")
-        print("|---|---|---|---|---|---|")
-        asyncio.run(load(decisions, 200, 2))
-        print(asyncio.run(load(nothing, rate, seconds)).row("a route that does nothing"))
-        print(asyncio.run(load(decisions, rate, seconds)).row("decision"))
-        is_over = threading.Event()
+        print("| route | requests | failed | p50 ms | p99 ms | p99.9 ms | server CPU ms a request |")
+        print("|---|---|---|---|---|---|---|")
+        asyncio.run(load(decisions, 100, 4))
+
+        def line(name: str, requests: list[bytes]) -> str:
+            before = cpu_seconds(process.pid)
+            taken = asyncio.run(load(requests, rate, seconds))
+            return taken.row(name, cpu_seconds(process.pid) - before)
+
+        print(line("a route that does nothing", nothing))
+        print(line("decision", decisions))
+        names = [f"next-{number}" for number in range(int(seconds / RELOAD_SECONDS))]
+        for name in names:  # beforehand: the load must not wait for what builds snapshots
+            publish(workspace, made, name)
 
         def replace() -> None:
-            while not is_over.wait(3):
-                publish(workspace, made)
+            for name in names:
+                time.sleep(RELOAD_SECONDS)
+                (workspace.path / name).replace(workspace.path / SNAPSHOT_FILE)
 
         replacing = threading.Thread(target=replace)
         replacing.start()
-        print(asyncio.run(load(decisions, rate, seconds)).row("decision, a new snapshot every 3 s"))
-        is_over.set()
+        print(line("decision, a new snapshot every 3 s", decisions))
         replacing.join()
     finally:
         process.terminate()

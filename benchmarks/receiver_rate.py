@@ -86,6 +86,12 @@ def n_stored(workspace: Workspace) -> int:
     return workspace.lake.snapshot().n_rows(EXCHANGE_RECORDS)
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(wanted: argparse.Namespace, folder: Path) -> None:
     workspace = Workspace.init(folder / "w", environ={"STILLWATCH_KEYS": str(folder / "keys.json")})
     key = ApiKeys(workspace.state, workspace.keys).create(Role.INGEST, name="bench", created_at=datetime.now(UTC))
@@ -98,13 +104,16 @@ def measure(wanted: argparse.Namespace, folder: Path) -> None:
         env=os.environ | dict(workspace.environ),
     )
     try:
+        before = cpu_seconds(process.pid)
         senders = asyncio.run(run(bodies, key, wanted))
+        used = cpu_seconds(process.pid) - before
         n_taken = sum(sender.n_taken for sender in senders) * wanted.spans_per_request
         n_meanwhile = n_stored(workspace)
         began = time.monotonic()
         while n_stored(workspace) < n_taken:
             time.sleep(0.2)
         report(senders, wanted, n_taken, n_meanwhile, time.monotonic() - began)
+        print(f"| server CPU, microseconds a span acknowledged | {1e6 * used / n_taken:.0f} |")
     finally:
         process.terminate()
         process.wait()

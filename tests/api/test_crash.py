@@ -95,7 +95,7 @@ def kill_under_load(folder: Path, n_kills: int) -> tuple[Workspace, set[str]]:
     return workspace, load.acknowledged
 
 
-@pytest.mark.parametrize("n_kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_every_acknowledged_span_is_there_once_after_kills_under_load(tmp_path: Path, n_kills: int) -> None:
     workspace, acknowledged = kill_under_load(tmp_path, n_kills)
     Spool(workspace.path / "spool", Settings(free_bytes=0)).close()

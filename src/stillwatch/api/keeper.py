@@ -1,9 +1,13 @@
 """Keeps the desk's snapshot equal to the file on disk: a new one is checked, built aside, and put in place at once."""
 
+import contextlib
 import gc
 import logging
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from stillwatch.api.desk import Desk
 from stillwatch.api.figures import Figures
@@ -11,6 +15,23 @@ from stillwatch.errors import SnapshotError
 from stillwatch.response import Snapshot
 
 _log = logging.getLogger(__name__)
+
+
+SWITCH_SECONDS: Final = 0.0002
+"""How long a snapshot that is being built may hold the interpreter; Python's own 5 ms add up to 100 ms a decision."""
+
+
+@contextlib.contextmanager
+def yielding() -> Iterator[None]:
+    """Long work of a thread beside an event loop: short turns, and no collection over all that it makes."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        sys.setswitchinterval(usual)
 
 
 class Keeper:
@@ -40,7 +61,8 @@ class Keeper:
             return False
         self._seen = mark
         try:
-            snapshot = Snapshot.read(self.path, self._public_key, newer_than=self._serial)
+            with yielding():
+                snapshot = Snapshot.read(self.path, self._public_key, newer_than=self._serial)
         except SnapshotError as error:
             _log.error("%s; the one in use stays", error)
             self._figures.reloads.labels("refused").inc()
