@@ -55,6 +55,14 @@ def test_held_out_worlds_hold_the_benchmark_campaigns_too():
     assert planted_world(PLAN, 25).campaigns[N_CAMPAIGNS:] == BENCHMARKS
 
 
+def test_campaigns_of_a_begun_window_have_at_most_a_week_behind_them():
+    begun = planted_world(msgspec.structs.replace(PLAN, begun_seeds=(20,)), 20)
+    assert len(begun.campaigns) == N_CAMPAIGNS
+    assert all(begun.n_days - 7 <= one.start_day < begun.n_days for one in begun.campaigns)
+    assert all(one.slow_start_days <= (begun.n_days - one.start_day) / 2 for one in begun.campaigns)
+    assert all(one.name.endswith("+begun") for one in begun.campaigns)
+
+
 def test_a_world_is_the_same_each_time_and_differs_by_seed():
     assert planted_world(PLAN, 20) == planted_world(PLAN, 20)
     assert planted_world(PLAN, 20).campaigns != planted_world(PLAN, 40).campaigns

@@ -34,13 +34,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Which windows a calibration is made of; the lists of seeds must be disjoint.
 
     Reference windows say what honest signals look like, threshold windows what honest scores reach. Campaigns are
-    planted in the training windows, to which the boosting is fitted, and in the held-out ones, on which it is tested.
+    planted in the training windows, to which the boosting is fitted, and in the held-out ones, on which it is tested;
+    in those that `begun_seeds` names they have just begun.
     """
 
     reference_seeds: tuple[int, ...]
     threshold_seeds: tuple[int, ...]
     training_seeds: tuple[int, ...] = ()
     heldout_seeds: tuple[int, ...] = ()
+    begun_seeds: tuple[int, ...] = ()
     n_accounts: int = 100_000
     window_lengths: tuple[int, ...] = WINDOW_LENGTHS
     material_scales: tuple[float, ...] = MATERIAL_SCALES

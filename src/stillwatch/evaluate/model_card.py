@@ -67,6 +67,7 @@ def _data(plan: Plan, calibration: Calibration) -> list[str]:
         "threshold": plan.threshold_seeds,
         "training": plan.training_seeds,
         "held out": plan.heldout_seeds,
+        "of these with campaigns of at most a week": plan.begun_seeds,
     }
     return [
         "## Data",

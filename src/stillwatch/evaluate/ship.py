@@ -27,9 +27,10 @@ from stillwatch.scoring import HonestGroups, PlantedGroups
 
 SHIPPED_PLAN: Final = Plan(
     reference_seeds=tuple(range(1, 13)),
-    threshold_seeds=tuple(range(101, 149)),
-    training_seeds=tuple(range(201, 231)),
-    heldout_seeds=tuple(range(301, 313)),
+    threshold_seeds=tuple(range(101, 197)),
+    training_seeds=tuple(range(201, 247)),
+    heldout_seeds=tuple(range(301, 321)),
+    begun_seeds=(*range(231, 247), *range(313, 321)),
     n_accounts=50_000,
 )
 """Seeds below 1,000 belong to the shipped calibration, those from 9,000 on to evaluation suites."""

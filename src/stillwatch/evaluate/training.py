@@ -21,6 +21,8 @@ N_CAMPAIGNS: Final = 8
 MAX_EVASIONS: Final = 3
 SIZES: Final = (15, 2000)
 EXCHANGES_PER_DAY: Final = (4.0, 60.0)
+BEGUN_DAYS: Final = (1, 7)
+"""How many days before its end the campaigns of a window with a seed in `Plan.begun_seeds` begin."""
 N_FRAMEWORKS: Final = 12
 """The fewest frameworks that any world has; a campaign hides in one of these, the most popular first."""
 
@@ -56,6 +58,8 @@ EVASIONS: Final[dict[str, Callable[[np.random.Generator, int], Knobs]]] = {
     "samples": lambda rng, _: {"samples_per_prompt": int(rng.choice([2, 4, 8]))},
 }
 """Ways to evade, each with its knobs of a campaign in a window of so many days."""
+BEGUN: Final = "begun"
+"""What the name of a campaign says that began within the window's last days."""
 
 
 def random_campaign(rng: np.random.Generator, number: int, *, n_days: int) -> Campaign:
@@ -71,12 +75,28 @@ def random_campaign(rng: np.random.Generator, number: int, *, n_days: int) -> Ca
     return msgspec.structs.replace(Campaign(), name=f"{number}:{'+'.join(chosen) or 'plain'}", **knobs)
 
 
+def just_begun(campaign: Campaign, rng: np.random.Generator, *, n_days: int) -> Campaign:
+    """The campaign as it is when only its first days lie in the window; its name says so."""
+    served = int(rng.integers(BEGUN_DAYS[0], BEGUN_DAYS[1] + 1))
+    return msgspec.structs.replace(
+        campaign,
+        name=f"{campaign.name}+{BEGUN}",
+        start_day=max(0, n_days - served),
+        slow_start_days=min(campaign.slow_start_days, served / 2),
+    )
+
+
 def planted_world(plan: Plan, seed: int) -> World:
-    """The plan's world of a seed with random campaigns, and the benchmark campaigns in a held-out one."""
+    """The plan's world of a seed with random campaigns, and the benchmark campaigns in a held-out one.
+
+    Where the seed is one of `plan.begun_seeds`, all of the random campaigns have just begun and there are no others.
+    """
     quiet = plan.world(seed)
     rng = np.random.default_rng([SEED_PART, seed])
     drawn = [random_campaign(rng, number, n_days=quiet.n_days) for number in range(N_CAMPAIGNS)]
-    fixed = BENCHMARKS if seed in plan.heldout_seeds else ()
+    if seed in plan.begun_seeds:
+        drawn = [just_begun(campaign, rng, n_days=quiet.n_days) for campaign in drawn]
+    fixed = BENCHMARKS if seed in plan.heldout_seeds and seed not in plan.begun_seeds else ()
     return msgspec.structs.replace(quiet, campaigns=(*drawn, *fixed))
 
 
