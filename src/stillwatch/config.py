@@ -21,6 +21,7 @@ from stillwatch.features import Settings as FeatureSettings
 from stillwatch.grouping import Settings as GroupingSettings
 from stillwatch.ingest import Settings as IngestSettings
 from stillwatch.response.settings import Settings as ResponseSettings
+from stillwatch.response.webhooks.settings import Settings as WebhookSettings
 from stillwatch.scoring import Settings as ScoringSettings
 from stillwatch.signals import Settings as SignalSettings
 from stillwatch.sources import Settings as SourceSettings
@@ -94,6 +95,17 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool: SpoolSettings = msgspec.field(default_factory=SpoolSettings)
 
 
+class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the watch loop behaves."""
+
+    every: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}[smhd]$")] = "1h"
+    """Time from the start of one run to the start of the next."""
+    lock_seconds: Annotated[float, Meta(ge=0)] = 60.0
+    """How long a run waits for another writer of the lake before it is put off."""
+    first_backoff_seconds: Annotated[float, Meta(gt=0)] = 30.0
+    """Pause after a run that failed or found the lake busy; it doubles up to `every`."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every setting of every room."""
 
@@ -108,6 +120,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     campaigns: CampaignSettings = msgspec.field(default_factory=CampaignSettings)
     response: ResponseSettings = msgspec.field(default_factory=ResponseSettings)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
+    watch: WatchSettings = msgspec.field(default_factory=WatchSettings)
+    webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
 
 
 @dataclass(frozen=True, slots=True)

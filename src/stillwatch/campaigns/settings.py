@@ -1,6 +1,9 @@
 """Settings of the campaigns room."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,3 +28,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A campaign keeps its id when this share of the smaller of both member sets, or of both token sets, is common."""
     min_owner_accounts: int = 5
     """Members of a campaign that belong to one verified owner go to the account manager from this many on."""
+    growth_share: Annotated[float, Meta(gt=0)] = 0.25
+    """A campaign's growth is announced when it has this share more accounts than when its size was announced last."""
+    min_successors: Annotated[int, Meta(ge=1)] = 3
+    """Successors are announced from this many on that began within one run: a coincidence is no hand-over."""
+    quiet_days: Annotated[int, Meta(ge=1)] = 3
+    """A campaign has ended when no exchange of it was seen for this long. A judgement: weekends are shorter."""
+    pivot_p_value: Annotated[float, Meta(gt=0, lt=1)] = 0.01
+    """A campaign's turn to a new model is announced where the pivot signal is this rare in honest groups."""

@@ -41,6 +41,8 @@ VERBS = {
     "evaluate": "evaluate:evaluate",
     "keys": "api_keys:keys",
     "serve": "serve:serve",
+    "watch": "watch:watch",
+    "webhooks": "webhooks:webhooks",
 }
 """Where each verb is; `--help` reads the functions' docstrings and imports nothing heavy."""
 

@@ -53,7 +53,7 @@ def detect(
     """
     flags = {"detect__window_days": _days(window), "detect__by": by, "detect__engine": engine, "detect__alpha": alpha}
     with current().open(**flags) as watch, bar("steps") as progress:
-        outcome = watch.detect(as_of=_time(as_of), known_at=_time(known_at), progress=progress)
+        outcome = watch.detect(as_of=moment(as_of), known_at=moment(known_at), progress=progress)
         rows = watch.campaigns(outcome.run.run_id).table
     summary = outcome.summary
     talk(
@@ -90,11 +90,12 @@ def _days(window: str | None) -> int | None:
     return int(number)
 
 
-def _time(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
+    """The time that a flag says, in UTC; None where it was not given."""
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is no ISO 8601 time such as 2026-05-01 or 2026-05-01T12:00:00Z") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -131,6 +131,10 @@ class Responder:
         self.decisions.kill(is_on=is_on, author=author, second=second, note=note, at=self._clock())
         self.publish()
 
+    def policy_in_force(self) -> response.Policy | None:
+        """The policy that was applied last; None when none ever was."""
+        return self._policy()
+
     def kill_switch(self) -> KillSwitch:
         """The kill switch as it is now."""
         return self.decisions.kill_switch()

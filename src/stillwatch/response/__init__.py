@@ -1,5 +1,6 @@
 """Findings become decisions: policy, plan, appeal, and the snapshot that gateways decide from."""
 
+from stillwatch.response import webhooks
 from stillwatch.response.backtest import BackTest, PastRun, Replayed, back_test
 from stillwatch.response.exclusive import exclusive_tokens
 from stillwatch.response.findings import Honest, facts, honest, managed
@@ -42,5 +43,6 @@ __all__ = [
     "sign",
     "signing_key",
     "verified",
+    "webhooks",
     "write",
 ]

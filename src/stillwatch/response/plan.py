@@ -92,6 +92,21 @@ class Plan:
         """Accounts whose treatment would change for the worse."""
         return len({line.touches for line in self.lines} - {None})
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether applying the plan would record or end anything."""
+        return any(line.decision is not None or line.ends is not None for line in self.lines)
+
+    @property
+    def summary_digest(self) -> str:
+        """BLAKE2b-128 of what would be done about whom: plans that would do the same have the same."""
+        said = sorted(
+            (line.subject_id, line.outcome.value, line.rule.name if line.rule else "")
+            for line in self.lines
+            if line.decision is not None or line.ends is not None
+        )
+        return blake2b(msgspec.json.encode([self.policy.digest, said]), digest_size=16).hexdigest()
+
     def batch(self, author: str, second: str | None = None) -> Batch:
         """What is recorded when `author` applies the plan, agreed to by `second`.
 

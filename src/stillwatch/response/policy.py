@@ -35,6 +35,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Days over which appeals and decisions are counted; a `kill off` starts anew."""
     snapshot_valid_for: str = "24h"
     """How long gateways may use a snapshot; after that only suspensions hold."""
+    unattended: bool = False
+    """Whether `stillwatch watch` may apply this policy by itself once people did; never what takes two of them."""
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True):
     `segment_rows` and `segment_bytes` (Arrow bytes in memory) bound one segment; `buffer_bytes` bounds what a writer
     holds over all partitions. `compact_above` is how many segments a partition may have before `Writer.compact` is
     worth its cost. `grace_seconds` is how long a replaced segment stays readable for snapshots taken before.
+    `lock_seconds` is how long a writer waits for another one to finish before it gives up.
     """
 
     segment_rows: int = 1_000_000
@@ -33,4 +34,5 @@ class Settings(msgspec.Struct, frozen=True):
     buffer_bytes: int = 256 * 2**20
     compact_above: int = 8
     grace_seconds: float = 900.0
+    lock_seconds: float = 0.0
     retention: Retention = Retention()

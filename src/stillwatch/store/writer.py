@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from types import TracebackType
@@ -21,6 +22,9 @@ from stillwatch.store.settings import Settings
 from stillwatch.store.storage import Storage
 
 MANIFEST = "manifest.json"
+
+LOCK_PAUSE_SECONDS = 0.05
+"""Between two looks at a lock that another writer holds: a drained spool file holds it for about a second."""
 
 COMPRESSION = 4
 """Arrow bytes taken for one byte of zstd Parquet when merges are planned: an estimate; it moves only their size."""
@@ -47,7 +51,7 @@ class Writer:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as held:
-            held.enter_context(self._storage.lock())
+            self._lock(held)
             started_at = self._clock()
             self._load()
             self._sweep(started_at)
@@ -60,6 +64,18 @@ class Writer:
         with self._held:
             self.discard()
             self._base = None
+
+    def _lock(self, held: contextlib.ExitStack) -> None:
+        """Take the lock, waiting for another writer up to `Settings.lock_seconds`."""
+        until = time.monotonic() + self._settings.lock_seconds
+        while True:
+            try:
+                held.enter_context(self._storage.lock())
+                return
+            except LakeLocked:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(LOCK_PAUSE_SECONDS)
 
     def append(self, table: Table, rows: pa.Table | pa.RecordBatch) -> None:
         """Add rows, each to the partition that its partition column names.

@@ -30,6 +30,13 @@ from stillwatch.model.tables.ingested import (
 )
 from stillwatch.model.tables.kinds import BINS, COUNT, DAY, FLAG, HASH, REAL, TEXT, TEXTS, TIME
 from stillwatch.model.tables.responses import DECISION_EVENTS, DECISIONS, POLICIES
+from stillwatch.model.tables.watching import (
+    WATCH_RUNS,
+    WATCHED_CAMPAIGNS,
+    WEBHOOK_DELIVERIES,
+    WEBHOOK_ENDPOINTS,
+    WEBHOOK_EVENTS,
+)
 
 __all__ = [
     "ACCOUNTS",
@@ -70,6 +77,11 @@ __all__ = [
     "TEXTS",
     "TIME",
     "TOKEN_USES",
+    "WATCHED_CAMPAIGNS",
+    "WATCH_RUNS",
+    "WEBHOOK_DELIVERIES",
+    "WEBHOOK_ENDPOINTS",
+    "WEBHOOK_EVENTS",
 ]
 
 TABLES: tuple[Table, ...] = (
@@ -77,4 +89,5 @@ TABLES: tuple[Table, ...] = (
     TOKEN_USES, ACCOUNT_DAYS, SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS, GROUP_SIGNALS, GROUP_SCORES, CALIBRATIONS,
     CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, DETECTION_RUNS, JUDGEMENTS, IDENTITIES,
     DECISIONS, DECISION_EVENTS, POLICIES, API_KEYS, AUDIT_ENTRIES,
+    WATCH_RUNS, WATCHED_CAMPAIGNS, WEBHOOK_EVENTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS,
 )  # fmt: skip
