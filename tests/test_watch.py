@@ -1,7 +1,7 @@
 """`stillwatch watch` on a simulated week: what is new is said once, whatever happens in between."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,11 +10,11 @@ from cloudevents.v1.http import from_json
 
 from stillwatch.config import Config
 from stillwatch.pipeline.watch import Ended, Watch
+from stillwatch.python_api import now
 from stillwatch.response.webhooks import Endpoint, new_secret
 from stillwatch.response.webhooks import Settings as WebhookSettings
 from stillwatch.store.workspace import Workspace
 from tests.response.webhooks.receiver import Receiver, receiving
-from tests.response.worlds import Clock
 from tests.small_world import CONFIG, END, copied, found_world, new_workspace, small_world
 
 __all__ = ["found_world", "small_world"]
@@ -59,11 +59,9 @@ def kinds(receiver: Receiver) -> list[str]:
 def test_an_alarm_is_announced_once_signed_and_as_a_cloud_event(
     workspace: Workspace, config: Config, receiver: Receiver
 ) -> None:
-    clock = Clock(END - timedelta(hours=2))
-    watch = Watch(workspace, config, clock=clock)
-    done = watch.round()
+    watch = Watch(workspace, config, clock=now)
+    done = watch.round(END - timedelta(hours=2))
     assert (done.ended, done.n_events) == (Ended.ANNOUNCED, 1)
-    clock.at = datetime.now(UTC)  # the judge of signatures refuses old ones
     assert watch.deliver().n_delivered == 1
     [document] = receiver.documents(SECRET)
     [(headers, body)] = receiver.received
@@ -74,8 +72,8 @@ def test_an_alarm_is_announced_once_signed_and_as_a_cloud_event(
     assert event.data["link"] == f"https://console.example/campaigns/{event['subject']}"
     assert headers["content-type"].startswith("application/cloudevents+json")
     assert document["data"]["tier"] == "accuse"
-    again = Watch(workspace, config, clock=Clock(END - timedelta(hours=1)))
-    skipped = again.round()
+    again = Watch(workspace, config, clock=now)
+    skipped = again.round(END - timedelta(hours=1))
     assert skipped.ended is Ended.SKIPPED
     assert "nothing new" in skipped.why
     assert again.deliver().n_delivered == 0

@@ -1,7 +1,7 @@
 """The watch: one detection run after the other, what is new about campaigns said once, decisions kept fresh."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,6 +43,7 @@ READ: Final = (EXCHANGE_RECORDS, PROMPT_SKETCHES, ACCOUNTS, ACCOUNT_EVENTS, CALI
 """Tables whose change makes a new run worth its cost; judgements count too."""
 AT_LEAST_EVERY: Final = timedelta(days=1)
 """A run is made this often even when nothing arrived: the window moves on."""
+SUSPENSIONS: Final = pa.schema([("account_id", pa.string()), ("at", pa.timestamp("us", "UTC"))])
 AUTHOR: Final = "stillwatch watch"
 
 _log = logging.getLogger(__name__)
@@ -147,12 +148,12 @@ class Watch:
         seen = self._seen(snapshot)
         why = self._why_not(snapshot, last, seen, at)
         if why is not None:
-            self._settle(last.run_id if last else None, at)
+            self._settle(last.run_id if last else None)
             return Round(Ended.SKIPPED, why)
         run_id = self._detect(at)
         n_events = self._announce(run_id, last, seen, at)
         self._check()
-        n_events += self._settle(run_id, at)
+        n_events += self._settle(run_id)
         return Round(Ended.ANNOUNCED, run_id=run_id, n_events=n_events)
 
     def _why_not(self, snapshot: LakeSnapshot, last: Mark | None, seen: str, at: datetime) -> str | None:
@@ -199,7 +200,7 @@ class Watch:
 
         def make(known: list[WatchedCampaign]) -> tuple[list[Message], tuple[WatchedCampaign, ...]]:
             found = campaigns.compare(known, rows, successors, at=at, settings=self._config.campaigns)
-            events = [self._event(change, accused, run_id, at) for change in found.changes]
+            events = [self._event(change, accused, {"run_id": run_id, "as_of": at}) for change in found.changes]
             for event in events:
                 _log.warning("%s %s: %s", event.kind, event.subject, event.data["why"])
             return [self._message(event) for event in events], found.campaigns
@@ -217,7 +218,7 @@ class Watch:
     def _suspended(self, snapshot: LakeSnapshot) -> pa.Table:
         events = _read(snapshot, ACCOUNT_EVENTS)
         events = events.filter(pc.equal(events["event_name"], "suspended"))
-        return events.select(["account_id", "event_time"]).rename_columns(["account_id", "at"])
+        return pa.table([events["account_id"], events["event_time"]], schema=SUSPENSIONS)
 
     def _suspended_by_decision(self) -> pa.Table:
         decided = Responder(self._workspace, self._config, clock=self._clock).history()
@@ -225,10 +226,11 @@ class Watch:
             pc.and_(pc.equal(decided["action"], Action.SUSPEND.value), pc.not_equal(decided["mode"], "shadow")),
             pc.is_valid(decided["account_id"]),
         )
-        return decided.filter(stops).select(["account_id", "decided_at"]).rename_columns(["account_id", "at"])
+        decided = decided.filter(stops)
+        return pa.table([decided["account_id"], decided["decided_at"]], schema=SUSPENSIONS)
 
-    def _event(self, change: campaigns.Change, accused: dict[str, int], run_id: str, at: datetime) -> webhooks.Event:
-        data: dict[str, object] = {"campaign_id": change.campaign_id, "why": change.why, "run_id": run_id}
+    def _event(self, change: campaigns.Change, accused: dict[str, int], run: Mapping[str, object]) -> webhooks.Event:
+        data: dict[str, object] = {"campaign_id": change.campaign_id, "why": change.why, **run}
         if change.row is not None:
             data |= _told(change.row) | {"n_accused": accused.get(change.campaign_id, 0)}
         if change.n_before is not None:
@@ -236,13 +238,14 @@ class Watch:
         if self._config.webhooks.link:
             data["link"] = self._config.webhooks.link.replace("{campaign_id}", change.campaign_id)
         # NOTE: two changes of one kind (a tier and a capability) are two events, so the reason is part of the cause.
-        return webhooks.Event(change.kind.value, f"{run_id}|{change.why}", at, change.campaign_id, data)
+        cause = f"{run['run_id']}|{change.why}"
+        return webhooks.Event(change.kind.value, cause, self._clock(), change.campaign_id, data)
 
     def _say_failed(self, error: Exception, at: datetime) -> int:
         """Put out that runs fail, once for a series of failures with one cause; returns how many events."""
         fault = type(error).__name__
         last = self.watched.last()
-        event = webhooks.Event("run.failed", at.isoformat(), at, data={"error": fault})
+        event = webhooks.Event("run.failed", at.isoformat(), self._clock(), data={"error": fault, "as_of": at})
         is_known = last is not None and last.fault == fault
         messages = [] if is_known else [self._message(event)]
         return self.watched.announce("", at, lambda _known: (messages, ()), fault=fault)
@@ -263,17 +266,18 @@ class Watch:
 
     # -- decisions ----------------------------------------------------------------------------------------------------
 
-    def _settle(self, run_id: str | None, at: datetime) -> int:
+    def _settle(self, run_id: str | None) -> int:
         """Apply the policy in force where it may go unattended, and publish; returns how many events that made."""
-        responder = Responder(self._workspace, self._config, clock=lambda: at)
-        event = None if run_id is None else self._respond(responder, run_id, at)
-        responder.publish()
+        responder = Responder(self._workspace, self._config, clock=self._clock)
+        event = None if run_id is None else self._respond(responder, run_id)
+        if event is None or event.kind != "response.applied":  # applying has published already
+            responder.publish()
         if event is None:
             return 0
         self.outbox.put([self._message(event)])
         return 1
 
-    def _respond(self, responder: Responder, run_id: str, at: datetime) -> webhooks.Event | None:
+    def _respond(self, responder: Responder, run_id: str) -> webhooks.Event | None:
         policy = responder.policy_in_force()
         if policy is None or responder.kill_switch().is_on:
             return None
@@ -284,20 +288,20 @@ class Watch:
         if not policy.limits.unattended or plan.needs_second:
             why = "two people must agree" if plan.needs_second else "the policy leaves it to people"
             said = {**data, "why": why, "needs_second": list(plan.needs_second)}
-            return webhooks.Event("response.waiting", plan.summary_digest, at, data=said)
+            return webhooks.Event("response.waiting", plan.summary_digest, plan.at, data=said)
         try:
-            responder.apply(policy, author=AUTHOR, run_id=run_id)
+            applied = responder.apply(policy, author=AUTHOR, run_id=run_id)
         except UsageError as error:  # somebody turned the kill switch on, or used the cap up, in between
             _log.warning("the policy was not applied: %s", error)
             return None
-        return webhooks.Event("response.applied", f"{run_id}|{at.isoformat()}", at, data=data)
+        return webhooks.Event("response.applied", f"{run_id}|{applied.at.isoformat()}", applied.at, data=data)
 
 
 def _counts(plan: Plan) -> dict[str, object]:
     return {"n_touched": plan.n_touched, "n_customers": plan.facts.n_customers, "cap_per_hour": plan.cap}
 
 
-def _told(row: Any) -> dict[str, object]:
+def _told(row: Mapping[str, Any]) -> dict[str, object]:
     names: Sequence[str] = (
         "tier", "n_accounts", "n_exchanges", "input_tokens", "output_tokens", "first_seen_at", "last_seen_at",
         "capabilities", "signals", "nearest_lookalike", "q_value", "calibration",
