@@ -102,8 +102,21 @@ def test_an_appeal_restores_at_once_and_is_recorded_as_honest(
 
 def test_an_appeal_of_an_account_caught_on_its_first_request_restores_it(watch: Responder, clock: Clock) -> None:
     watch.apply(EVERYTHING, author="ana", second="ben")
-    watch.appeal("new", author="cem", note="new customer")
+    with pytest.raises(UsageError, match="--unseen"):
+        watch.appeal("new", author="cem", note="new customer")
+    assert decided(watch, clock, "new", TWO_KINDS) is Action.SUSPEND
+    watch.appeal("new", author="cem", note="new customer", unseen=True)
     assert decided(watch, clock, "new", TWO_KINDS) is Action.ALLOW
+
+
+def test_an_appeal_by_an_address_is_of_the_account_that_ingest_made_of_it(
+    watch: Responder, opened: Workspace, clock: Clock
+) -> None:
+    watch.apply(EVERYTHING, author="ana", second="ben")
+    watch.appeal("ana@example.org", author="cem", note="", unseen=True)
+    [said] = opened.state.judgements().to_pylist()
+    assert said["subject_id"].startswith("acct-")
+    assert "@" not in said["subject_id"]
 
 
 def test_there_is_nothing_to_appeal_against_without_a_decision(watch: Responder) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -31,6 +32,7 @@ from stillwatch.api.hot_documents import hot_paths
 from stillwatch.api.keeper import Keeper
 from stillwatch.api.reading import Reader
 from stillwatch.api.receiver import Receiver
+from stillwatch.api.responding import Responding
 from stillwatch.api.roles import ACCESS, OPEN_PATHS
 from stillwatch.api.writing import Desks
 from stillwatch.config import Config
@@ -41,12 +43,13 @@ from stillwatch.python_api import Stillwatch
 from stillwatch.response import public_key
 from stillwatch.store.api_keys import ApiKeys
 from stillwatch.store.audit import AuditTrail
+from stillwatch.store.decisions import Decisions
 from stillwatch.store.spool import Spool
 from stillwatch.store.workspace import Workspace
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WATCH_SECONDS: Final = 2.0
-"""How often the lake is looked at for new runs."""
+"""How often the lake and the state are looked at for new runs and decisions."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +83,8 @@ class Server:
         self.drainage = Drainage(workspace.path, self.spool.folder, config, {**os.environ, **workspace.environ})
         self.bounds = Bounds(settings.max_body_bytes, settings.max_unpacked_bytes, settings.request_seconds)
         self.people = Desks(self.watch, self.ring, keys, trail, self.broadcast, clock)
+        self._decisions = Decisions(workspace.state, workspace.ledger)
+        self._clock = clock
         self.is_ready = False
         self._fault: str | None = None
 
@@ -136,14 +141,28 @@ class Server:
         )
 
     async def _watch_lake(self) -> None:
-        """Tell of new detection runs."""
+        """Tell of new detection runs and decisions, whoever made them."""
         known = await to_thread.run_sync(self._run_ids)
+        since = self._clock()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            since = await self._tell_decisions(since)
             found = await to_thread.run_sync(self._run_ids)
             for run_id in sorted(found - known):
                 self.broadcast.tell("run", {"run_id": run_id})
             known = found
+
+    async def _tell_decisions(self, since: datetime) -> datetime:
+        """Tell of what was decided and ended after `since`; returns the time of the latest."""
+        try:
+            found = await to_thread.run_sync(self._decisions.changes_after, since)
+        except SQLAlchemyError as error:
+            _log.warning("decisions cannot be read: %s", type(error).__name__)
+            return since
+        if found.until > since:
+            said = {"n_decided": found.n_decided, "n_events": found.n_events, "is_killed": found.is_killed}
+            self.broadcast.tell("decisions", said)
+        return found.until
 
     def _run_ids(self) -> set[str]:
         try:
@@ -170,6 +189,7 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
         app.router.routes.append(route)
     Reader(server.watch).add_to(app.router)
     server.people.add_to(app.router)
+    Responding(server.watch, server.ring, clock).add_to(app.router)
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)
     guard_routes(app.router.routes)

@@ -43,7 +43,7 @@ CACHED: Final = 8
 Text = Annotated[str | None, Query(max_length=512)]
 
 
-def _wanted(
+def wanted_page(
     limit: Annotated[int, Query(ge=1, le=paging.MOST_ROWS)] = 100,
     cursor: Annotated[str | None, Query(max_length=4096)] = None,
     since: Text = None,
@@ -53,7 +53,7 @@ def _wanted(
     return Wanted(limit, cursor, {}, paging.as_moment(since, "since"), paging.as_moment(until, "until"))
 
 
-Page = Annotated[Wanted, Depends(_wanted)]
+Page = Annotated[Wanted, Depends(wanted_page)]
 
 
 class Reader:
@@ -90,7 +90,7 @@ class Reader:
 
     def runs(self, request: Request, wanted: Page) -> Response:
         """Stored detection runs, latest `as_of` last."""
-        return _paged(request, self._watch.runs().table, RUNS, wanted, {})
+        return paged(request, self._watch.runs().table, RUNS, wanted, {})
 
     def campaigns(
         self, request: Request, wanted: Page, run: Text = None, tier: Text = None, calibration: Text = None
@@ -98,7 +98,7 @@ class Reader:
         """Campaigns of a run (default: the latest): accused ones first, then those to review, best score first."""
         run_id = self._run(CAMPAIGN_LIST, wanted, run)
         rows = self._of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
-        return _paged(request, rows, CAMPAIGN_LIST, wanted, {"tier": tier, "calibration": calibration}, run_id)
+        return paged(request, rows, CAMPAIGN_LIST, wanted, {"tier": tier, "calibration": calibration}, run_id)
 
     def campaign(self, campaign_id: str, run: Text = None) -> Response:
         """One campaign with everything that is known of it."""
@@ -117,7 +117,7 @@ class Reader:
         """The slices that are the evidence of a campaign, by account."""
         run_id = self._run(MEMBERS, wanted, run)
         rows = self._members(campaign_id, run_id)
-        return _paged(request, rows, MEMBERS, wanted, {"account_id": account_id, "token_kind": token_kind}, run_id)
+        return paged(request, rows, MEMBERS, wanted, {"account_id": account_id, "token_kind": token_kind}, run_id)
 
     def groups(
         self, request: Request, campaign_id: str, wanted: Page, run: Text = None, token_kind: Text = None
@@ -125,7 +125,7 @@ class Reader:
         """The tokens that hold a campaign together, most accounts first."""
         run_id = self._run(GROUPS, wanted, run)
         rows = _groups(self._members(campaign_id, run_id))
-        return _paged(request, rows, GROUPS, wanted, {"token_kind": token_kind}, run_id)
+        return paged(request, rows, GROUPS, wanted, {"token_kind": token_kind}, run_id)
 
     def signals(self, request: Request, campaign_id: str, wanted: Page, run: Text = None) -> Response:
         """What the signals of a campaign's best group say, most telling first."""
@@ -136,7 +136,7 @@ class Reader:
             [pa.array(column, kind.type) for column, kind in zip(columns, SIGNAL_SCHEMA, strict=True)],
             schema=SIGNAL_SCHEMA,
         )
-        return _paged(request, rows, SIGNALS, wanted, {}, run_id)
+        return paged(request, rows, SIGNALS, wanted, {}, run_id)
 
     def accounts(
         self,
@@ -151,7 +151,7 @@ class Reader:
         run_id = self._run(ACCOUNTS, wanted, run)
         rows = self._of_run("accounts", run_id, lambda: self._watch.accounts(run_id).table)
         filters = {"tier": tier, "campaign_id": campaign_id, "queue": queue}
-        return _paged(request, rows, ACCOUNTS, wanted, filters, run_id)
+        return paged(request, rows, ACCOUNTS, wanted, filters, run_id)
 
     def account(self, account_id: str, run: Text = None) -> Response:
         """Why an account was flagged, or that it was not: finding and campaign are null then."""
@@ -169,17 +169,17 @@ class Reader:
     def batches(self, request: Request, wanted: Page, source: Text = None) -> Response:
         """Every ingest batch, oldest first."""
         rows = self._watch.batches().table.sort_by([("started_at", "ascending"), ("ingest_batch_id", "ascending")])
-        return _paged(request, rows, BATCHES, wanted, {"source": source})
+        return paged(request, rows, BATCHES, wanted, {"source": source})
 
     def rejects(self, request: Request, wanted: Page, ingest_batch_id: Text = None, reason: Text = None) -> Response:
         """Records in quarantine: where they stood and why, never what they said."""
         rows = self._watch.rejects().table
-        return _paged(request, rows, REJECTS, wanted, {"ingest_batch_id": ingest_batch_id, "reason": reason})
+        return paged(request, rows, REJECTS, wanted, {"ingest_batch_id": ingest_batch_id, "reason": reason})
 
     def judgements(self, request: Request, wanted: Page, subject_id: Text = None, verdict: Text = None) -> Response:
         """What people concluded, oldest first."""
         rows = self._watch.workspace.state.judgements(None)
-        return _paged(request, rows, JUDGEMENT_LIST, wanted, {"subject_id": subject_id, "verdict": verdict})
+        return paged(request, rows, JUDGEMENT_LIST, wanted, {"subject_id": subject_id, "verdict": verdict})
 
     # -- plumbing -----------------------------------------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ def _groups(members: pa.Table) -> pa.Table:
     return rows.sort_by([("n_accounts", "descending"), ("token_kind", "ascending"), ("token", "ascending")])
 
 
-def _paged(
+def paged(
     request: Request,
     rows: pa.Table,
     listing: Listing,
@@ -254,6 +254,7 @@ def _paged(
     filters: dict[str, str | None],
     run_id: str = "",
 ) -> Response:
+    """One page of a listing, filtered; a filter that is None was not asked for."""
     equal = {name: value for name, value in filters.items() if value is not None}
     asked = Wanted(wanted.limit, wanted.cursor, equal, wanted.since, wanted.until)
     return paging.answer(request, *paging.page(rows, listing, asked, pinned=run_id))

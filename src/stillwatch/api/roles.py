@@ -41,6 +41,13 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/v1/rejects"): READERS,
     ("GET", "/v1/judgements"): READERS,
     ("POST", "/v1/judgements"): JUDGES,
+    ("GET", "/v1/decisions"): READERS,
+    ("GET", "/v1/plan"): READERS,
+    ("POST", "/v1/plan"): JUDGES,
+    ("POST", "/v1/apply"): JUDGES,
+    ("POST", "/v1/appeals"): JUDGES,
+    ("GET", "/v1/kill"): READERS,
+    ("POST", "/v1/kill"): JUDGES,
     ("GET", "/v1/keys"): ADMINS,
     ("POST", "/v1/keys"): ADMINS,
     ("DELETE", "/v1/keys/{key_id}"): ADMINS,
@@ -53,9 +60,19 @@ UNAUDITED: Final = frozenset(
         ("POST", "/v1/decision"),
         ("POST", "/beta/litellm_basic_guardrail_api"),
         ("*", "/v1/ext_authz/{path:path}"),
+        ("POST", "/v1/plan"),
     }
 )
 """Routes that write nothing although their method says so: only refused calls of them are audited."""
 
-WRITES_STATE: Final = frozenset({("POST", "/v1/judgements"), ("POST", "/v1/keys"), ("DELETE", "/v1/keys/{key_id}")})
+WRITES_STATE: Final = frozenset(
+    {
+        ("POST", "/v1/judgements"),
+        ("POST", "/v1/apply"),
+        ("POST", "/v1/appeals"),
+        ("POST", "/v1/kill"),
+        ("POST", "/v1/keys"),
+        ("DELETE", "/v1/keys/{key_id}"),
+    }
+)
 """Writes by people: the audit entry is on disk before the answer leaves. Others are audited within a second."""

@@ -87,7 +87,7 @@ class Desks:
     def judge(self, request: Request, said: Judgement) -> Response:
         """Record what a person thinks of a campaign or an account; what is judged honest is not found again."""
         request.scope["audit_subject"] = said.subject_id
-        judgement_id = self._watch.judge(said.subject_id, said.verdict, author=_author(request), note=said.note)
+        judgement_id = self._watch.judge(said.subject_id, said.verdict, author=author_of(request), note=said.note)
         return _json({"judgement_id": judgement_id}, 201)
 
     def list_keys(self) -> Response:
@@ -128,7 +128,7 @@ class Desks:
         return _json(_shown(request.scope["api_key"]))
 
     async def events(self, request: Request) -> Response:
-        """Server-sent events: `ingest`, `run`, `snapshot`. `Last-Event-ID` catches up with recent ones."""
+        """Server-sent events: `ingest`, `run`, `decisions`, `snapshot`. `Last-Event-ID` catches up with recent ones."""
         if self._broadcast.is_full:
             return refusal(503, "too many listeners", {"retry-after": "30"})
         last = request.headers.get("last-event-id", "")
@@ -136,7 +136,8 @@ class Desks:
         return StreamingResponse(self._broadcast.listen(after), media_type="text/event-stream")
 
 
-def _author(request: Request) -> str:
+def author_of(request: Request) -> str:
+    """Who makes the call, as it is recorded: the key's holder and the key."""
     key: ApiKey = request.scope["api_key"]
     return f"{key.name} (key {key.key_id})"
 

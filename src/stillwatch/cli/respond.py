@@ -17,8 +17,6 @@ from stillwatch.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
-
     from stillwatch.pipeline.response import Responder
     from stillwatch.response import BackTest, Plan
 
@@ -94,6 +92,7 @@ def plan(
         Exit with 1 when an account would be touched.
     """
     from stillwatch.response import Policy
+    from stillwatch.response.listing import back_test_summary, plan_rows, plan_summary
 
     chosen = Policy.read(policy)
     with _responder() as responder:
@@ -104,11 +103,12 @@ def plan(
         talk(f"the kill switch is on (by {switch.author}: {switch.note}): nothing can be applied and nothing acts")
     _say_plan(made)
     if format == "json":
-        write_json({**_summary(made), "lines": _plan_rows(made), "back_test": _past(past)}, output)
+        past_said = plain_row(dict(back_test_summary(past)))
+        write_json({**plan_summary(made), "lines": plan_rows(made).to_pylist(), "back_test": past_said}, output)
     elif format == "table":
         _show_plan(made, past, output)
     else:
-        write_rows(_arrow(_plan_rows(made)), format, output)
+        write_rows(plan_rows(made), format, output)
     return TOUCHED if fail_on and made.n_touched else 0
 
 
@@ -142,6 +142,7 @@ def apply(
         Detection run whose findings are decided on; default: the latest.
     """
     from stillwatch.response import Policy
+    from stillwatch.response.listing import plan_rows, plan_summary
 
     chosen = Policy.read(policy)
     with _responder() as responder:
@@ -149,21 +150,32 @@ def apply(
         talk(f"published {responder.snapshot_path}")
     _say_plan(made)
     if format == "json":
-        write_json({**_summary(made), "lines": _plan_rows(made)}, output)
+        write_json({**plan_summary(made), "lines": plan_rows(made).to_pylist()}, output)
     else:
-        write_rows(_arrow(_plan_rows(made)), format, output, columns=PLAN_COLUMNS)
+        write_rows(plan_rows(made), format, output, columns=plan_rows(made).column_names)
 
 
 @respond.command
-def appeal(account: str, *, by: ByFlag, note: str) -> None:
+def appeal(account: str, *, by: ByFlag, note: str, unseen: bool = False) -> None:
     """Grant an account's appeal: it is restored at once and recorded as honest, so that calibration learns.
 
-    `--by` is who grants it, `--note` why.
+    Examples:
+        stillwatch respond appeal acct-42 --by ana --note "a class at a school"
+        stillwatch respond appeal acct-43 --by ana --note "signed up today" --unseen
 
-    Example: stillwatch respond appeal acct-42 --by ana --note "a class at a school"
+    Parameters
+    ----------
+    account
+        The account, as telemetry names it.
+    by
+        Who grants it.
+    note
+        Why.
+    unseen
+        The account was caught on its first request, and no telemetry names it yet.
     """
     with _responder() as responder:
-        done = responder.appeal(account, author=by, note=note)
+        done = responder.appeal(account, author=by, note=note, unseen=unseen)
     talk(f"{account} is restored: {done.n_ended} decisions ended, and it is judged honest")
     talk(f"appeals granted: {done.budget.n_granted:,} on {done.budget.n_enforced:,} accounts with a decision in force")
     if done.is_rolled_back:
@@ -248,57 +260,11 @@ def _say_plan(made: "Plan") -> None:
         talk(f"two people must agree: {reason}")
 
 
-def _summary(made: "Plan") -> Row:
-    return {
-        "policy_digest": made.policy.digest,
-        "run_id": made.facts.run_id,
-        "calibration_id": made.facts.calibration_id,
-        "n_customers": made.facts.n_customers,
-        "n_touched": made.n_touched,
-        "cap_per_hour": made.cap,
-        "n_touched_before": made.n_touched_before,
-        "needs_second": list(made.needs_second),
-    }
-
-
-def _plan_rows(made: "Plan") -> list[Row]:
-    return [
-        {
-            "subject_id": line.subject_id,
-            "outcome": line.outcome.value,
-            "action": line.rule.action.value if line.rule else None,
-            "mode": line.mode.value if line.mode else None,
-            "rule": line.rule.name if line.rule else None,
-            "campaign_id": line.case.campaign_id if line.case else None,
-            "tier": line.case.tier.value if line.case else None,
-            "n_token_kinds": line.case.n_token_kinds if line.case else None,
-            "score": line.case.score if line.case else None,
-            "why": line.why,
-        }
-        for line in made.lines
-    ]
-
-
-def _arrow(rows: list[Row]) -> "pa.Table":
-    import pyarrow as pa
-
-    kinds = {"n_token_kinds": pa.int64(), "score": pa.float64()}
-    return pa.Table.from_pylist(rows, schema=pa.schema([(name, kinds.get(name, pa.string())) for name in PLAN_COLUMNS]))
-
-
-def _past(past: "BackTest") -> Row:
-    return {
-        "n_touched": past.n_touched,
-        "n_later_honest": past.n_later_honest,
-        "honest_share": past.honest_share,
-        "peak_share_per_hour": past.peak_share_per_hour,
-        "runs": [plain_row(asdict(run)) for run in past.runs],
-    }
-
-
 def _show_plan(made: "Plan", past: "BackTest", output: Path | None) -> None:
-    rows = _plan_rows(made)
-    show_table(rows[:SHOWN], PLAN_COLUMNS, output=output, title="what would be done")
+    from stillwatch.response.listing import plan_rows
+
+    rows: list[Row] = plan_rows(made).to_pylist()
+    show_table(rows[:SHOWN], list(PLAN_COLUMNS), output=output, title="what would be done")
     if len(rows) > SHOWN:
         talk(f"{SHOWN} of {len(rows):,} lines shown; other formats have them all")
     if output is None and past.runs:

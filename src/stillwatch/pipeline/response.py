@@ -1,6 +1,6 @@
 """Response on a workspace: what the lake and the state hold, put before a policy; what it decides, published."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from stillwatch import response
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import UsageError
+from stillwatch.ingest.pseudonyms import Pseudonymiser
 from stillwatch.model.decision import Decision
 from stillwatch.model.stage import Run
 from stillwatch.model.table import Table
@@ -26,6 +27,7 @@ from stillwatch.model.tables import (
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
     DETECTION_RUNS,
+    EXCHANGE_RECORDS,
     TOKEN_USES,
 )
 from stillwatch.model.window import Window
@@ -100,16 +102,20 @@ class Responder:
         self.publish()
         return plan
 
-    def appeal(self, account_id: str, *, author: str, note: str) -> Appealed:
+    def appeal(self, account_id: str, *, author: str, note: str, unseen: bool = False) -> Appealed:
         """Grant an appeal: the account is restored at once and its judgement `honest` is recorded.
 
+        An id that ingest gives an alias is known by both. `unseen` admits one that nothing stored names: an account
+        that was caught on its first request.
+
         Raises:
-            UsageError: no author, or nothing stands against the account.
+            UsageError: no author, no such account, or nothing stands against it.
         """
         if not author.strip():
             raise UsageError("an appeal needs the name of the person who granted it; give it with --by NAME")
         at = self._clock()
         valid = self.decisions.standing(at)
+        account_id = self._named(account_id, {decision.account_id for decision in valid}, unseen=unseen)
         n_ended = self.decisions.appeal(account_id, author=author.strip(), note=note, at=at, valid=valid)
         limits = self._limits()
         is_rolled_back = self._keep_to_budget(limits)
@@ -225,6 +231,32 @@ class Responder:
         return rows.filter(pc.is_in(rows["campaign_id"], value_set=chosen)).group_by(rows.column_names).aggregate([])
 
     # -- plumbing -----------------------------------------------------------------------------------------------------
+
+    def _named(self, account_id: str, decided: Collection[str | None], *, unseen: bool) -> str:
+        """The account as the lake names it: as it was given, or its alias.
+
+        Raises:
+            UsageError: nothing stored names it, and it is not said to be unseen.
+        """
+        names = Pseudonymiser(self._workspace.keys.pseudonym_key, sightings=None)
+        given = pa.array([account_id], pa.string())
+        alias, key = (str(names.aliases(given, may_be_key=may_be)[0].as_py()) for may_be in (False, True))
+        known = next((name for name in (account_id, alias, key) if name in decided or self._is_stored(name)), None)
+        if known is None and not unseen:
+            raise UsageError(
+                f"no account {account_id!r} is known here; correct the id, or say --unseen (over HTTP `unseen`) for "
+                "one that was caught on its first request and that no telemetry names yet"
+            )
+        return known or alias
+
+    def _is_stored(self, account_id: str) -> bool:
+        """Whether registers or telemetry name the account."""
+        wanted = [("account_id", "==", account_id)]
+        return any(
+            pq.read_table(file, columns=["account_id"], filters=wanted, partitioning=None).num_rows
+            for table in (ACCOUNTS, ACCOUNT_DAYS, EXCHANGE_RECORDS)
+            for file in self._lake.files(table)
+        )
 
     @cached_property
     def _lake(self) -> LakeSnapshot:

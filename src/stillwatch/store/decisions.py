@@ -53,6 +53,16 @@ class KillSwitch:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """How many decisions were made, how many endings and turns of the kill switch there were, and the latest's time."""
+
+    n_decided: int
+    n_events: int
+    is_killed: bool
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """Accounts with a decision in force, and appeals granted against such, since `since`."""
 
@@ -196,6 +206,20 @@ class Decisions:
         with self._state.reading() as connection:
             query = sa.select(_EVENTS).order_by(_EVENTS.c.happened_at, _EVENTS.c.event_id)
             return arrow_rows(DECISION_EVENTS, connection.execute(query).all())
+
+    def changes_after(self, at: datetime) -> Changes:
+        """What was decided and what ended later than `at`."""
+        stamp = microseconds(at)
+        made, ended = _DECISIONS.c.decided_at, _EVENTS.c.happened_at
+        with self._state.reading() as connection:
+            n_decided, last = connection.execute(
+                sa.select(sa.func.count(), sa.func.max(made)).where(made > stamp)
+            ).one()
+            n_events, last_event = connection.execute(
+                sa.select(sa.func.count(), sa.func.max(ended)).where(ended > stamp)
+            ).one()
+            is_killed = _kill_switch(connection).is_on
+        return Changes(n_decided, n_events, is_killed, moment(max(stamp, last or 0, last_event or 0)))
 
     def touched_since(self, at: datetime) -> frozenset[str]:
         """Accounts about which an acting decision was made at `at` or later, whatever became of it."""
