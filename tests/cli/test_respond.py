@@ -1,8 +1,10 @@
 """`stillwatch respond` from a policy file to a restored account."""
 
+import contextlib
 import csv
 import io
 import json
+import sqlite3
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -107,3 +109,23 @@ def test_decisions_are_listed_with_what_became_of_them(inside: Path, capsys: pyt
     status = {row["account_id"]: row["status"] for row in rows if row["account_id"]}
     assert (status["bad-00"], status["bad-01"]) == ("appealed", "active")
     assert {(row["approved_by"], row["second_by"], row["calibration_id"]) for row in rows} == {("ana", "ben", "cal-1")}
+
+
+def test_doctor_says_whether_decisions_are_as_the_ledger_sealed_them(
+    inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["respond", "apply", "--by", "ana", "--second", "ben", "--format", "json", "-o", "applied.json"]) == 0
+
+    def said() -> tuple[str, str]:
+        capsys.readouterr()
+        main(["doctor", "--format", "json"])
+        [found] = [row for row in json.loads(capsys.readouterr().out) if row["check"] == "decisions"]
+        return found["state"], found["detail"]
+
+    assert said() == ("ok", "29 as the ledger sealed them")
+    with contextlib.closing(sqlite3.connect(inside / "workspace" / "state.sqlite")) as database:
+        database.execute("UPDATE decisions SET action = 'observe' WHERE account_id = 'bad-03'")
+        database.commit()
+    state, detail = said()
+    assert state == "fail"
+    assert "not as the ledger sealed them" in detail

@@ -253,3 +253,49 @@ def test_the_back_test_counts_what_was_touched_within_the_hour_before(opened: Wo
     past = responder(opened, clock).back_test(policy(SLOW, limits="max_share_per_hour = 0.01"), days=7)
     assert [run.n_touched for run in past.runs] == [3, 7]
     assert past.runs[1].share_per_hour == pytest.approx(0.01)
+
+
+def test_a_decision_is_renewed_while_its_finding_stands(watch: Responder, clock: Clock) -> None:
+    watch.apply(policy(SLOW), author="ana")
+    clock.advance(days=5)
+    assert {line.outcome for line in watch.plan(policy(SLOW)).lines if line.rule} <= {Outcome.KEPT, Outcome.HELD}
+    clock.advance(days=4)
+    plan = watch.apply(policy(SLOW), author="ana")
+    assert {line.outcome for line in plan.lines if line.subject_id == "bad-05"} == {Outcome.RENEWED}
+    clock.advance(days=12)  # the first decision would have ended a week ago
+    watch.publish()
+    assert decided(watch, clock, "bad-05") is Action.RATE_LIMIT
+    by_status = watch.history().group_by("status").aggregate([("decision_id", "count")]).to_pylist()
+    assert {row["status"]: row["decision_id_count"] for row in by_status} == {"renewed": 22, "active": 22}
+
+
+def test_renewals_touch_nobody_and_use_up_no_cap(watch: Responder, clock: Clock) -> None:
+    wide, narrow = (f"max_share_per_hour = {share}; two_people_share = 1.0" for share in (1.0, 0.01))
+    watch.apply(policy(SLOW, limits=wide), author="ana")
+    clock.advance(days=8)
+    tight = policy(SLOW, VERIFY, limits=narrow)
+    plan = watch.apply(tight, author="ana")
+    assert plan.n_touched == 2, "reviewed accounts alone are touched anew"
+    assert sum(line.outcome is Outcome.RENEWED for line in plan.lines) == 22
+    clock.advance(minutes=5)
+    assert watch.plan(tight).n_touched_before == 2
+    assert watch.budget().n_enforced == 24
+
+
+def test_a_finding_that_is_gone_is_not_renewed(watch: Responder, opened: Workspace, clock: Clock) -> None:
+    watch.apply(policy(SLOW), author="ana")
+    store(opened, again(FOUND, run_id="run-2", as_of=clock() + timedelta(days=8), is_silent=True))
+    clock.advance(days=9)
+    later = responder(opened, clock)
+    later.apply(policy(SLOW), author="ana")
+    clock.advance(days=6)
+    later.publish()
+    assert decided(later, clock, "bad-05") is Action.ALLOW
+
+
+def test_a_renewal_of_a_suspension_still_takes_two_people(watch: Responder, clock: Clock) -> None:
+    strict = policy('stop | action = "suspend"; mode = "enforce"; min_token_kinds = 2')
+    watch.apply(strict, author="ana", second="ben")
+    clock.advance(days=8)
+    with pytest.raises(UsageError, match="two people"):
+        watch.apply(strict, author="ana")

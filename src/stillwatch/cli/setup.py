@@ -5,13 +5,16 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from stillwatch.cli.context import current
 from stillwatch.cli.output import Format, show_table, talk, write_json
-from stillwatch.errors import EnvironmentFault, StillwatchError, UsageError
+from stillwatch.errors import EnvironmentFault, LedgerError, StillwatchError, UsageError
+
+if TYPE_CHECKING:
+    from stillwatch.store.workspace import Workspace
 
 FREE_GIB = 5.0
 """Free space under which `doctor` warns; a month of 1M exchanges a day without text takes about as much."""
@@ -88,6 +91,7 @@ def _workspace(path: Path) -> list[Check]:
             keys = watch.workspace.keys.pseudonym_key_id
             chosen = watch.calibration()
             batches = watch.batches().table
+            sealed = _sealed(watch.workspace)
     except StillwatchError as error:
         return [Check("workspace", "warn", str(error))]
     rejected = sum(batches["rejected"].to_pylist())
@@ -98,7 +102,19 @@ def _workspace(path: Path) -> list[Check]:
         Check(
             "ingest", "warn" if rejected else "ok", f"{batches.num_rows} batches, {rejected:,} records in quarantine"
         ),
+        sealed,
     ]
+
+
+def _sealed(workspace: "Workspace") -> Check:
+    """Whether the stored decisions are those that the ledger sealed."""
+    from stillwatch.store.decisions import Decisions
+
+    try:
+        n = Decisions(workspace.state, workspace.ledger).verify()
+    except LedgerError as error:
+        return Check("decisions", "fail", str(error))
+    return Check("decisions", "ok", f"{n:,} as the ledger sealed them")
 
 
 def config(action: Literal["show"] = "show", *, origin: bool = False) -> None:

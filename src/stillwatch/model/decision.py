@@ -60,6 +60,8 @@ class Status(StrEnum):
     ACTIVE = "active"
     SUPERSEDED = "superseded"
     """Another decision about the same subject took its place."""
+    RENEWED = "renewed"
+    """The same decision was made again before it would have expired."""
     RELEASED = "released"
     """It no longer holds: judged honest, managed by a person now, or given up by the policy."""
     APPEALED = "appealed"

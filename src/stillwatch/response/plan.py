@@ -16,6 +16,8 @@ from stillwatch.response.rules import Case, Choice, choose, first_match
 from stillwatch.store.decisions import Batch
 
 SECONDS_PER_MINUTE: Final = 60.0
+RENEW_SHARE: Final = 0.5
+"""A decision is renewed once this share of its time is over: a watch that fails for hours must not let it lapse."""
 CAP_REACHED: Final = "the hour's cap is reached; a later plan takes it up"
 
 
@@ -47,9 +49,19 @@ class Outcome(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     KEPT = "kept"
+    RENEWED = "renewed"
+    """The finding stands and the decision would end soon: it is made again, and nobody is treated differently."""
     RELEASED = "released"
     HELD = "held"
     DRY_RUN = "dry_run"
+
+
+_ENDS: Final = {
+    Outcome.CHANGED: Status.SUPERSEDED,
+    Outcome.RENEWED: Status.RENEWED,
+    Outcome.RELEASED: Status.RELEASED,
+}
+"""What becomes of the decision that a line ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,9 @@ class Line:
     @property
     def touches(self) -> str | None:
         """The account whose treatment changes for the worse; None when no one's does."""
-        return self.decision.account_id if self.decision is not None and self.decision.mode.acts else None
+        if self.decision is None or self.outcome is Outcome.RENEWED:
+            return None
+        return self.decision.account_id if self.decision.mode.acts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +139,11 @@ class Plan:
         decisions = [line.decision for line in self.lines if line.decision is not None]
         return Batch(
             decisions=tuple(replace(decision, approved_by=author, second_by=second) for decision in decisions),
-            ended={
-                line.ends.decision_id: Status.RELEASED if line.outcome is Outcome.RELEASED else Status.SUPERSEDED
+            ended={line.ends.decision_id: _ENDS[line.outcome] for line in self.lines if line.ends is not None},
+            renewed={
+                line.ends.decision_id: line.ends.account_id
                 for line in self.lines
-                if line.ends is not None
+                if line.outcome is Outcome.RENEWED and line.ends is not None and line.ends.mode.acts
             },
             policy_digest=self.policy.digest,
             policy_body=self.policy.body,
@@ -199,7 +214,10 @@ def _case_lines(policy: Policy, facts: Facts, case: Case, choice: Choice, lanes:
             continue
         decision = _drafted(policy, facts, case, rule, mode, at)
         old = lanes.get(decision.lane)
-        if old is not None and _same(old, decision):
+        if old is not None and _same(old, decision) and _is_late(old, at):
+            why = f"ends {old.expires_at:%Y-%m-%d %H:%M}"
+            yield Line(case.subject, Outcome.RENEWED, why, case, rule, mode, decision, old)
+        elif old is not None and _same(old, decision):
             yield Line(case.subject, Outcome.KEPT, f"decided {old.decided_at:%Y-%m-%d %H:%M}", case, rule, mode)
         elif old is not None:
             yield Line(
@@ -238,6 +256,11 @@ def _drafted(policy: Policy, facts: Facts, case: Case, rule: Rule, mode: Mode, a
 def _same(old: Decision, new: Decision) -> bool:
     names = ("action", "mode", "rule", "models", "pause_seconds", "canary_percent", "campaign_id")
     return all(getattr(old, name) == getattr(new, name) for name in names)
+
+
+def _is_late(old: Decision, at: datetime) -> bool:
+    """Whether so much of the decision's time is over that it is to be renewed."""
+    return at - old.decided_at >= RENEW_SHARE * (old.expires_at - old.decided_at)
 
 
 def _within_cap(policy: Policy, lines: Iterable[Line], cap: int, touched: frozenset[str]) -> list[Line]:
@@ -301,7 +324,7 @@ def _still_recorded(mode: Mode | None, decided: Mode) -> bool:
 def _needs_second(policy: Policy, facts: Facts, lines: Iterable[Line]) -> tuple[str, ...]:
     acting = [line.decision for line in lines if line.decision is not None and line.decision.mode.acts]
     reasons = sorted({f"{decision.action} cannot be undone" for decision in acting if decision.action in IRREVERSIBLE})
-    n_touched = len({decision.account_id for decision in acting} - {None})
+    n_touched = len({line.touches for line in lines} - {None})
     share = policy.limits.two_people_share
     if n_touched > share * facts.n_customers:
         reasons.append(f"{n_touched:,} of {facts.n_customers:,} customers are more than a share of {share:g}")

@@ -2,8 +2,8 @@
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -28,8 +28,9 @@ _TIMES = frozenset({"decided_at", "expires_at"})
 class Batch:
     """What one person (or two) applied at one moment.
 
-    `ended` maps the ids of decisions that are over to what became of them. `max_touched` bounds the accounts whose
-    treatment changes within an hour, those of earlier batches included.
+    `ended` maps the ids of decisions that are over to what became of them. `renewed` maps the ids of acting decisions
+    that are made again unchanged to their accounts (None: unknown ones): nobody is touched by them. `max_touched`
+    bounds the accounts whose treatment changes within an hour, those of earlier batches included.
     """
 
     decisions: tuple[Decision, ...]
@@ -40,6 +41,7 @@ class Batch:
     second: str | None
     max_touched: int
     at: datetime
+    renewed: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Decisions:
             self._state.insert_new(connection, _POLICIES, [policy])
             if rows:
                 connection.execute(sa.insert(_DECISIONS), rows)
-            self._end(connection, batch.ended, author=batch.author, note="applied", at=batch.at)
+            self._end(connection, batch.ended, author=batch.author, note="applied", at=batch.at, accounts=batch.renewed)
         return batch_id
 
     def appeal(self, account_id: str, *, author: str, note: str, at: datetime, valid: Collection[Decision]) -> int:
@@ -239,7 +241,7 @@ class Decisions:
             n_granted = connection.scalar(
                 sa.select(sa.func.count()).where(_EVENTS.c.counts.is_(True), _EVENTS.c.happened_at >= start)
             )
-            n_enforced = len(_touched(connection, moment(start)))
+            n_enforced = len(_touched(connection, moment(start), with_renewals=True))
         return Budget(n_enforced, n_granted or 0, moment(start))
 
     def policy(self, policy_digest: str) -> str:
@@ -259,8 +261,8 @@ class Decisions:
         entries = self._ledger.entries(APPLIED)
         return self.policy(msgspec.json.decode(entries[-1].body)["policy_digest"]) if entries else None
 
-    def verify(self) -> None:
-        """Check that the stored decisions are those that the ledger sealed.
+    def verify(self) -> int:
+        """Check that the stored decisions are those that the ledger sealed; returns how many there are.
 
         Raises:
             LedgerError: a decision was changed, removed or put in from outside.
@@ -280,6 +282,7 @@ class Decisions:
                 f"decisions of batch {', '.join(sorted([*unknown, *changed]))} are not as the ledger sealed them; "
                 "restore a backup and find out who wrote to the database"
             )
+        return sum(map(len, stored.values()))
 
     # -- plumbing -----------------------------------------------------------------------------------------------------
 
@@ -292,7 +295,7 @@ class Decisions:
             )
         before = _touched(connection, batch.at - timedelta(hours=1))
         named = {d.account_id for d in batch.decisions if d.mode.acts and d.account_id is not None}
-        fresh = named - before
+        fresh = named - before - set(batch.renewed.values())
         if fresh and len(before) + len(fresh) > batch.max_touched:
             raise UsageError(
                 f"{len(before) + len(fresh):,} accounts would be touched within an hour, the cap is "
@@ -300,11 +303,22 @@ class Decisions:
             )
 
     def _end(
-        self, connection: sa.Connection, ended: dict[str, Status], *, author: str, note: str, at: datetime
+        self,
+        connection: sa.Connection,
+        ended: Mapping[str, Status],
+        *,
+        author: str,
+        note: str,
+        at: datetime,
+        accounts: Mapping[str, str | None] | None = None,
     ) -> None:
+        named = accounts or {}
         self._add_events(
             connection,
-            [_event(status.value, at, author, note, decision_id=key) for key, status in sorted(ended.items())],
+            [
+                _event(status.value, at, author, note, decision_id=key, account_id=named.get(key))
+                for key, status in sorted(ended.items())
+            ],
         )
 
     def _add_events(self, connection: sa.Connection, events: Sequence[dict[str, object]]) -> None:
@@ -351,12 +365,20 @@ def _sealed(rows: Iterable[dict[str, Any]]) -> str:
     return hashlib.blake2b(b"\n".join(lines), digest_size=32).hexdigest()
 
 
-def _touched(connection: sa.Connection, since: datetime) -> frozenset[str]:
+def _touched(connection: sa.Connection, since: datetime, *, with_renewals: bool = False) -> frozenset[str]:
+    """Accounts about which an acting decision was made since then; a renewal is told by an ending of its own moment."""
     query = sa.select(_DECISIONS.c.account_id).where(
         _DECISIONS.c.decided_at >= microseconds(since),
         _DECISIONS.c.account_id.is_not(None),
         _DECISIONS.c.mode.in_([mode.value for mode in Mode if mode.acts]),
     )
+    if not with_renewals:
+        renewal = (
+            (_EVENTS.c.kind == Status.RENEWED.value)
+            & (_EVENTS.c.account_id == _DECISIONS.c.account_id)
+            & (_EVENTS.c.happened_at == _DECISIONS.c.decided_at)
+        )
+        query = query.where(~sa.exists().where(renewal))
     return frozenset(connection.scalars(query))
 
 

@@ -53,7 +53,9 @@ DECISION_EVENTS = Table(
     schema=pa.schema(
         [
             column("event_id", TEXT, required=True),
-            column("kind", TEXT, "superseded, released, appealed, rolled_back, kill_on or kill_off", required=True),
+            column(
+                "kind", TEXT, "superseded, renewed, released, appealed, rolled_back, kill_on or kill_off", required=True
+            ),
             column(
                 "decision_id", TEXT, "the decision that it ends; null for the kill switch and for accounts without one"
             ),
