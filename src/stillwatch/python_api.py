@@ -31,6 +31,7 @@ from stillwatch.model.tables import (
     INGEST_REJECTS,
 )
 from stillwatch.model.window import Window
+from stillwatch.store.journal import BATCH
 from stillwatch.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -126,25 +127,28 @@ class Stillwatch:
             UsageError: the source does not exist, or `mapped` came without a mapping file.
         """
         chosen = _source(source, mapping, self.config.sources)
-        return ingest_paths(
+        reports = ingest_paths(
             [Path(path) for path in paths], chosen, lake=self.workspace.lake, keys=self.workspace.keys,
             vault=self.workspace.vault, settings=self.config.ingest, clock=self._clock, progress=progress,
         )  # fmt: skip
+        return self._entered(reports)
 
     def ingest_accounts(self, paths: Sequence[str | Path]) -> list[BatchReport]:
         """Read account snapshots (CSV, JSONL or Parquet)."""
-        return ingest_accounts(
+        reports = ingest_accounts(
             [Path(path) for path in paths], lake=self.workspace.lake, keys=self.workspace.keys,
             vault=self.workspace.vault, settings=self.config.ingest, clock=self._clock,
         )  # fmt: skip
+        return self._entered(reports)
 
     def ingest_account_events(self, paths: Sequence[str | Path]) -> list[BatchReport]:
         """Read account events (CSV, JSONL or Parquet)."""
-        return ingest_account_events(
+        reports = ingest_account_events(
             [Path(path) for path in paths], lake=self.workspace.lake, keys=self.workspace.keys,
             vault=self.workspace.vault,
             settings=self.config.ingest, clock=self._clock,
         )  # fmt: skip
+        return self._entered(reports)
 
     def batches(self) -> Rows:
         """Every ingest batch, oldest first."""
@@ -169,10 +173,14 @@ class Stillwatch:
             UsageError: no traffic was ingested for the window.
         """
         with self._engine() as engine:
-            return pipeline.detect(
+            outcome = pipeline.detect(
                 self.workspace.lake, self.workspace.state.judgements(as_of), pipeline.Question(as_of, known_at),
                 engine=engine, config=self.config, progress=progress,
             )  # fmt: skip
+        found = {CAMPAIGNS: outcome.campaigns, CAMPAIGN_MEMBERS: outcome.members, ACCOUNT_FINDINGS: outcome.findings}
+        self.workspace.journal.record_run(outcome.summary, found, self._clock())
+        self.checkpoint()
+        return outcome
 
     def calibrate(self, *, progress: pipeline.Progress = pipeline.silent) -> scoring.Refit:
         """Fit the shipped calibration to this deployment's own history and use it from now on.
@@ -181,10 +189,15 @@ class Stillwatch:
         person judged honest join the honest reference.
         """
         with self._engine() as engine:
-            return pipeline.calibrate(
+            refit = pipeline.calibrate(
                 self.workspace.lake, self.workspace.state.judgements(None), engine=engine, config=self.config,
                 progress=progress,
             )  # fmt: skip
+        fitted = scoring.calibrations(self._read(CALIBRATIONS), None).to_pylist()[0]
+        self.workspace.journal.record_calibration(
+            fitted["calibration_id"], created_at=fitted["created_at"], at=self._clock()
+        )
+        return refit
 
     def runs(self) -> Rows:
         """Every stored detection run, latest `as_of` last."""
@@ -256,9 +269,23 @@ class Stillwatch:
     def judge(self, subject_id: str, verdict: str, *, author: str, note: str) -> str:
         """Record what a person thinks of a campaign (`c-...`) or an account; returns the judgement's id."""
         kind = "campaign" if subject_id in self._known_campaigns() else "account"
-        return self.workspace.state.record_judgement(
+        return self.workspace.journal.record_judgement(
             subject_kind=kind, subject_id=subject_id, verdict=verdict, author=author, note=note, judged_at=self._clock()
         )
+
+    def checkpoint(self) -> str:
+        """A signed note about the ledger as it is now.
+
+        Batches whose entry a crash prevented are entered first.
+
+        Raises:
+            LedgerError: the ledger does not go on from its last checkpoint.
+        """
+        batches = self._read(INGEST_BATCHES).to_pylist()
+        known = self.workspace.journal.recorded(BATCH, "ingest_batch_id")
+        missing = [row for row in batches if row["ingest_batch_id"] not in known]
+        self.workspace.journal.record_batches(missing, self._clock())
+        return self.workspace.checkpoints.make(self.workspace.ledger, self._clock())
 
     def calibration(self) -> dict[str, object]:
         """The calibration that the next run uses: id, kind and date."""
@@ -266,6 +293,12 @@ class Stillwatch:
         return dict(chosen.select(["calibration_id", "kind", "created_at"]).to_pylist()[0])
 
     # -- plumbing -----------------------------------------------------------------------------------------------------
+
+    def _entered(self, reports: list[BatchReport]) -> list[BatchReport]:
+        """The reports, once the ledger knows them."""
+        rows = [{name: getattr(report, name) for name in INGEST_BATCHES.schema.names} for report in reports]
+        self.workspace.journal.record_batches(rows, self._clock())
+        return reports
 
     def _known_campaigns(self) -> set[str]:
         return set(self._read(CAMPAIGNS)["campaign_id"].to_pylist())

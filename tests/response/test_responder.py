@@ -194,7 +194,7 @@ def test_a_milder_policy_takes_the_place_of_the_stronger_one(watch: Responder, c
 
 def test_judging_a_campaign_honest_releases_all_of_it(watch: Responder, opened: Workspace, clock: Clock) -> None:
     watch.apply(EVERYTHING, author="ana", second="ben")
-    opened.state.record_judgement(
+    opened.journal.record_judgement(
         subject_kind="campaign", subject_id=CAMPAIGN, verdict="honest", author="r", note="", judged_at=clock()
     )
     watch.publish()
@@ -234,7 +234,7 @@ def test_the_ledger_names_no_account(watch: Responder, opened: Workspace) -> Non
 def test_the_back_test_counts_touched_accounts_and_those_judged_honest_since(
     watch: Responder, opened: Workspace, clock: Clock
 ) -> None:
-    opened.state.record_judgement(
+    opened.journal.record_judgement(
         subject_kind="account", subject_id="bad-05", verdict="honest", author="r", note="", judged_at=clock()
     )
     store(opened, again(FOUND, run_id="run-0", as_of=FOUND.as_of - timedelta(days=1), accused=("bad-05", "bad-06")))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from stillwatch.errors import ConfigError, EnvironmentFault, UsageError
 from stillwatch.model.tables import JUDGEMENTS
+from stillwatch.store.journal import Journal
 from stillwatch.store.ledger import Ledger
 from stillwatch.store.schema import META
 from stillwatch.store.state import State
@@ -43,7 +44,7 @@ def shared(url: str) -> Iterator[State]:
 
 
 def judge(state: State, subject: str = "c1", verdict: str = "honest", days: int = 0) -> str:
-    return state.record_judgement(
+    return Journal(state, Ledger(state)).record_judgement(
         subject_kind="campaign",
         subject_id=subject,
         verdict=verdict,
@@ -83,7 +84,7 @@ def test_the_same_judgement_twice_is_stored_once_and_another_verdict_beside_it(s
 def test_a_judgement_with_a_word_that_does_not_exist_is_refused(state: State, wrong: dict[str, str]) -> None:
     words = {"subject_kind": "account", "subject_id": "a", "verdict": "honest", "author": "r", "note": ""} | wrong
     with pytest.raises(UsageError):
-        state.record_judgement(**words, judged_at=NOON)
+        Journal(state, Ledger(state)).record_judgement(**words, judged_at=NOON)
     assert state.judgements().num_rows == 0
 
 

@@ -40,6 +40,7 @@ VERBS = {
     "simulate": "simulate:simulate",
     "evaluate": "evaluate:evaluate",
     "keys": "api_keys:keys",
+    "ledger": "ledger:ledger",
     "serve": "serve:serve",
     "watch": "watch:watch",
     "webhooks": "webhooks:webhooks",

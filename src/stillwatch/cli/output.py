@@ -62,7 +62,7 @@ def write_rows(
     elif format == "table":
         show_table(rows.to_pylist(), columns or rows.column_names, output=output)
     else:
-        _write_text(_rendered([plain_row(row) for row in rows.to_pylist()], rows.column_names, format), output)
+        write_text(_rendered([plain_row(row) for row in rows.to_pylist()], rows.column_names, format), output)
 
 
 def plain_row(row: Row) -> Row:
@@ -72,7 +72,7 @@ def plain_row(row: Row) -> Row:
 
 def write_json(value: object, output: Path | None = None) -> None:
     """Write one JSON document."""
-    _write_text(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n", output)
+    write_text(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n", output)
 
 
 def _rendered(rows: Iterable[Row], columns: Sequence[str], format: Format) -> str:
@@ -126,7 +126,8 @@ def _shown(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _write_text(text: str, output: Path | None) -> None:
+def write_text(text: str, output: Path | None) -> None:
+    """Write text to a file, or on standard output when none is named."""
     if output is None:
         sys.stdout.write(text)
     else:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from stillwatch.model import tables
 from stillwatch.model.table import Home, Table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Layout of the state database that this release reads and writes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,9 +69,20 @@ LEDGER = sa.Table(
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
-    sa.Column("previous", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+    sa.Index("ledger_by_kind", "kind", "seq"),
+    sqlite_with_rowid=False,
 )
+"""Entries of the ledger. `hashes`: those of the perfect subtrees that the entry completes, leaf first, end to end."""
+
+LEDGER_CHECKPOINTS = sa.Table(
+    "ledger_checkpoints",
+    METADATA,
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Signed checkpoints of the ledger, one for each size at which one was made."""
 
 LEDGER_SALTS = sa.Table(
     "ledger_salts",

@@ -74,29 +74,21 @@ class State:
         """The workspace that the database belongs to."""
         return self._meta("workspace_id")
 
-    def record_judgement(
-        self, *, subject_kind: str, subject_id: str, verdict: str, author: str, note: str, judged_at: datetime
+    def judge_within(
+        self, connection: sa.Connection, said: tuple[str, str, str], *, author: str, note: str, judged_at: datetime
     ) -> str:
-        """Store what a person concluded about a campaign or an account; returns the judgement's id.
+        """Store a judgement as part of a writing transaction and return its id; the same one twice is stored once.
 
-        The id is a digest of the arguments: recording the same judgement again stores nothing new.
+        `said` is subject kind, subject id and verdict. `Journal.record_judgement` also enters it into the ledger.
 
         Raises:
             UsageError: a kind or verdict that does not exist, or no author.
         """
+        subject_kind, _, verdict = said
         _check_choice("subject kind", subject_kind, SUBJECT_KINDS)
         _check_choice("verdict", verdict, VERDICTS)
         if not author.strip():
             raise UsageError("a judgement needs an author; give the name of the person who judged")
-        with self.writing() as connection:
-            return self.judge_within(
-                connection, (subject_kind, subject_id, verdict), author=author, note=note, judged_at=judged_at
-            )
-
-    def judge_within(
-        self, connection: sa.Connection, said: tuple[str, str, str], *, author: str, note: str, judged_at: datetime
-    ) -> str:
-        """As `record_judgement`, as part of a writing transaction. `said` is subject kind, subject id and verdict."""
         words = (*said, author, note, str(microseconds(judged_at)))
         judgement_id = hashlib.blake2b(msgspec.json.encode(words), digest_size=16).hexdigest()
         row = (judgement_id, *words[:-1], microseconds(judged_at))

@@ -17,6 +17,8 @@ from stillwatch.store.settings import Settings
 from stillwatch.store.storage import LocalStorage
 
 if TYPE_CHECKING:
+    from stillwatch.store.checkpoint import Checkpoints
+    from stillwatch.store.journal import Journal
     from stillwatch.store.ledger import Ledger
     from stillwatch.store.state import State
     from stillwatch.store.vault import Vault
@@ -105,10 +107,24 @@ class Workspace:
 
     @cached_property
     def ledger(self) -> "Ledger":
-        """The workspace's log of what was opened and erased."""
+        """The workspace's log of what was taken in, found, decided, opened and disclosed."""
         from stillwatch.store.ledger import Ledger
 
         return Ledger(self.state)
+
+    @cached_property
+    def journal(self) -> "Journal":
+        """What writes about batches, runs, calibrations and judgements into the ledger."""
+        from stillwatch.store.journal import Journal
+
+        return Journal(self.state, self.ledger)
+
+    @cached_property
+    def checkpoints(self) -> "Checkpoints":
+        """The ledger's signed checkpoints."""
+        from stillwatch.store.checkpoint import Checkpoints
+
+        return Checkpoints(self.state, self.keys)
 
     @cached_property
     def vault(self) -> "Vault":
