@@ -14,6 +14,7 @@ StillwatchError
 ├── SourceError           a telemetry file as a whole is not what its source expects
 ├── VaultError            a sealed identity cannot be written or opened
 ├── LedgerError           the ledger does not verify
+├── GuardRefused          nothing of what was asked may leave or come in
 ├── SpoolFull             records cannot be taken now; the sender keeps them and comes again
 ├── SnapshotError         a decision snapshot is damaged, forged or older than the one in use
 └── CalibrationError      a calibration is missing, damaged or does not fit the run
@@ -96,6 +97,12 @@ class LedgerError(StillwatchError):
     """An entry of the ledger was changed, removed or put in from outside."""
 
     exit_code = 5
+
+
+class GuardRefused(StillwatchError):
+    """Nothing of what was asked may leave or come in; the policy says why."""
+
+    exit_code = 3
 
 
 class SpoolFull(StillwatchError):

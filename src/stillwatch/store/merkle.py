@@ -76,7 +76,7 @@ def root(size: int, lookup: Lookup) -> bytes:
 
 
 def inclusion_proof(index: int, size: int, lookup: Lookup) -> list[bytes]:
-    """The audit path of leaf `index` in the tree of `size` leaves: PATH of RFC 6962; ceil(log2(size)) hashes at most."""
+    """The audit path of leaf `index` in the tree of `size` leaves (PATH): at most ceil(log2(size)) hashes."""
     return _folded(_path(index, size), lookup)
 
 

@@ -1,0 +1,96 @@
+"""The channels to peers: files and HTTPS. Outgoing bytes come from cleared objects alone, incoming ones are bounded."""
+
+import base64
+import http.client
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from stillwatch.errors import ExternalServiceError, GuardRefused, UsageError
+from stillwatch.guard.clearance import Cleared
+from stillwatch.guard.intake import MAX_BYTES
+
+TIMEOUT_SECONDS: Final = 30.0
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a peer answered; the body is at most MAX_BYTES."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another party's server. `token` goes into Authorization as bearer, `name:password` as basic."""
+
+    root: str
+    token: str = field(default="", repr=False)
+    timeout_seconds: float = TIMEOUT_SECONDS
+
+    def get(self, path: str, accept: str) -> Answer:
+        """The answer to a GET; redirects are not followed.
+
+        Raises:
+            ExternalServiceError: no answer, or one that is too large.
+        """
+        return self._call("GET", path, {"Accept": accept}, None)
+
+    def post(self, path: str, cleared: Cleared, media_type: str) -> Answer:
+        """The answer to a POST of cleared objects as a TAXII envelope."""
+        _refuse_unless_cleared(cleared)
+        return self._call("POST", path, {"Accept": media_type, "Content-Type": media_type}, cleared.envelope())
+
+    def _call(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+        connection, prefix = self._connection()
+        if self.token:
+            headers["Authorization"] = _authorization(self.token)
+        try:
+            connection.request(method, f"{prefix}{path}", body=body, headers=headers)
+            response = connection.getresponse()
+            read = response.read(MAX_BYTES + 1)
+        except (OSError, http.client.HTTPException) as error:
+            raise ExternalServiceError(f"peer {self._host()} did not answer ({type(error).__name__})") from error
+        finally:
+            connection.close()
+        if len(read) > MAX_BYTES:
+            raise ExternalServiceError(f"peer {self._host()} sent more than {MAX_BYTES:,} bytes in one answer")
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, read)
+
+    def _connection(self) -> tuple[http.client.HTTPConnection, str]:
+        parts = urlsplit(self.root)
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(
+                host, parts.port, timeout=self.timeout_seconds, context=context
+            ), parts.path.rstrip("/")
+        if parts.scheme == "http" and host in _LOOPBACK:
+            return http.client.HTTPConnection(host, parts.port, timeout=self.timeout_seconds), parts.path.rstrip("/")
+        raise UsageError("a peer's address starts with https://; plain http is for loopback alone")
+
+    def _host(self) -> str:
+        return urlsplit(self.root).hostname or "?"
+
+
+def write_bundle(cleared: Cleared, path: Path) -> None:
+    """Write cleared objects as a STIX bundle."""
+    _refuse_unless_cleared(cleared)
+    path.write_bytes(cleared.bundle() + b"\n")
+
+
+def _refuse_unless_cleared(cleared: object) -> None:
+    if type(cleared) is not Cleared:
+        raise GuardRefused("only objects that the guard cleared leave")
+
+
+def _authorization(token: str) -> str:
+    if ":" in token:
+        return f"Basic {base64.b64encode(token.encode()).decode()}"
+    return f"Bearer {token}"

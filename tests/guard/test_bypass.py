@@ -1,0 +1,97 @@
+"""Nothing but the guard hands bytes to a peer."""
+
+import ast
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+import stillwatch
+from stillwatch.errors import GuardRefused
+from stillwatch.guard import Cleared, Guard
+from stillwatch.guard.channel import Peer, write_bundle
+from tests.guard.conftest import Record, offer, passage
+from tests.guard.objects import campaign
+
+ROOT = Path(stillwatch.__file__).parent
+NETWORK = {"http", "socket", "ssl", "smtplib", "ftplib", "httpx", "requests", "aiohttp", "taxii2client", "telnetlib"}
+OWN_MACHINES = {"engines/session.py": {"create_connection"}, "store/storage.py": {"gethostname"}}
+"""Modules that use `socket` for the deployment's own cluster or host name, and what they use of it."""
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+    return names
+
+
+def test_no_module_outside_of_guard_opens_a_connection() -> None:
+    found = {}
+    for file in ROOT.rglob("*.py"):
+        place = file.relative_to(ROOT).as_posix()
+        names = imported(ast.parse(file.read_text()))
+        opened = {name for name in names if name.split(".")[0] in NETWORK or name.startswith("urllib.request")}
+        if opened and not place.startswith("guard/"):
+            found[place] = opened
+    assert found.keys() <= OWN_MACHINES.keys()
+    assert all(names == {"socket"} for names in found.values())
+
+
+@pytest.mark.parametrize(("place", "allowed"), OWN_MACHINES.items())
+def test_modules_that_reach_the_own_cluster_use_nothing_else(place: str, allowed: set[str]) -> None:
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse((ROOT / place).read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "socket"
+    }
+    assert used == allowed
+
+
+def test_no_module_outside_of_guard_touches_the_seal() -> None:
+    users = {
+        file.relative_to(ROOT).as_posix()
+        for file in ROOT.rglob("*.py")
+        if "_SEAL" in file.read_text() and "clearance" in file.read_text() + file.name
+    }
+    assert users <= {"guard/clearance.py"}
+
+
+@pytest.mark.parametrize("seal", [None, object(), "seal"])
+def test_objects_cannot_be_cleared_without_the_guard(seal: object) -> None:
+    with pytest.raises(TypeError, match=r"Guard\.clear"):
+        Cleared(seal, [b"{}"], "r", passage(), None)
+
+
+@pytest.mark.parametrize("wrong", [b"{}", {"objects": []}, None])
+def test_channels_take_nothing_but_cleared_objects(wrong: object, tmp_path: Path) -> None:
+    with pytest.raises(GuardRefused):
+        write_bundle(wrong, tmp_path / "out.json")
+    with pytest.raises(GuardRefused):
+        Peer("https://peer.example").post("/", wrong, "application/json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_passes_when_the_record_cannot_be_written(guard: Guard) -> None:
+    def broken(*_: object) -> str:
+        raise OSError("disk full")
+
+    careless = Guard(guard.policy, record=broken, peer_key=lambda peer: b"k" * 32)
+    with pytest.raises(OSError, match="disk full"):
+        careless.clear(offer(campaign(random.Random(1))), passage())
+
+
+def test_a_bundle_holds_what_was_cleared_and_its_id_follows_from_it(
+    guard: Guard, tmp_path: Path, record: Record
+) -> None:
+    cleared = guard.clear(offer(campaign(random.Random(1))), passage())
+    write_bundle(cleared, tmp_path / "out.json")
+    bundle = json.loads((tmp_path / "out.json").read_text())
+    other = guard.clear(offer(campaign(random.Random(2))), passage())
+    assert [stix["type"] for stix in bundle["objects"]] == ["campaign"]
+    assert bundle["id"] != json.loads(other.bundle())["id"]
+    assert len(record.written) == 2
