@@ -17,6 +17,7 @@ from msgspec import Meta
 from stillwatch.campaigns import Settings as CampaignSettings
 from stillwatch.engines import Settings as EngineSettings
 from stillwatch.errors import ConfigError
+from stillwatch.exposure import Settings as ExposureSettings
 from stillwatch.features import Settings as FeatureSettings
 from stillwatch.grouping import Settings as GroupingSettings
 from stillwatch.ingest import Settings as IngestSettings
@@ -118,6 +119,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signals: SignalSettings = msgspec.field(default_factory=SignalSettings)
     scoring: ScoringSettings = msgspec.field(default_factory=ScoringSettings)
     campaigns: CampaignSettings = msgspec.field(default_factory=CampaignSettings)
+    exposure: ExposureSettings = msgspec.field(default_factory=ExposureSettings)
     response: ResponseSettings = msgspec.field(default_factory=ResponseSettings)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
     watch: WatchSettings = msgspec.field(default_factory=WatchSettings)

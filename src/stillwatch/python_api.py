@@ -266,6 +266,13 @@ class Stillwatch:
         slices = members.filter(pc.equal(members["account_id"], account_id)).to_pylist()
         return Explanation(account_id, mine[0], campaigns[0] if campaigns else None, slices)
 
+    def expose(self, run_id: str | None = None) -> pipeline.Exposed:
+        """Measure what the campaigns of a run (None: the latest) took, from the exchanges in the lake, and store it."""
+        with self._engine() as engine:
+            return pipeline.expose(
+                self.workspace.lake, _as_run(self._run(run_id)), engine=engine, config=self.config
+            )  # fmt: skip
+
     def judge(self, subject_id: str, verdict: str, *, author: str, note: str) -> str:
         """Record what a person thinks of a campaign (`c-...`) or an account; returns the judgement's id."""
         kind = "campaign" if subject_id in self._known_campaigns() else "account"

@@ -36,6 +36,7 @@ VERBS = {
     "explain": "findings:explain",
     "judge": "findings:judge",
     "report": "report:report",
+    "exposure": "exposure:exposure",
     "respond": "respond:respond",
     "simulate": "simulate:simulate",
     "evaluate": "evaluate:evaluate",

@@ -12,9 +12,11 @@ from stillwatch.pipeline.detection import (
     run_stages,
     window_tables,
 )
+from stillwatch.pipeline.exposure import Exposed, expose
 
 __all__ = [
     "FEATURE_ROWS",
+    "Exposed",
     "Outcome",
     "Progress",
     "Question",
@@ -22,6 +24,7 @@ __all__ = [
     "detect",
     "detection_stages",
     "earlier_runs",
+    "expose",
     "refresh_features",
     "run_inputs",
     "run_stages",

@@ -7,6 +7,7 @@ complement of the unsigned hash), because Spark SQL has no unsigned type. Null m
 from stillwatch.model.table import Table
 from stillwatch.model.tables.access import API_KEYS, AUDIT_ENTRIES
 from stillwatch.model.tables.aggregates import ACCOUNT_DAYS, TOKEN_USES
+from stillwatch.model.tables.exposed import EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES
 from stillwatch.model.tables.findings import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS, JUDGEMENTS
 from stillwatch.model.tables.groups import (
     CALIBRATIONS,
@@ -57,6 +58,10 @@ __all__ = [
     "DETECTION_RUNS",
     "EXCHANGES",
     "EXCHANGE_RECORDS",
+    "EXPOSURES",
+    "EXPOSURE_ACCOUNTS",
+    "EXPOSURE_DAYS",
+    "EXPOSURE_MODELS",
     "FLAG",
     "GROUPS",
     "GROUP_MEMBERS",
@@ -90,4 +95,5 @@ TABLES: tuple[Table, ...] = (
     CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, DETECTION_RUNS, JUDGEMENTS, IDENTITIES,
     DECISIONS, DECISION_EVENTS, POLICIES, API_KEYS, AUDIT_ENTRIES,
     WATCH_RUNS, WATCHED_CAMPAIGNS, WEBHOOK_EVENTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS,
+    EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES,
 )  # fmt: skip
