@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stillwatch.evaluate import delay, framing, frontier, missing, quick, real, starscout, successors
+from stillwatch.evaluate import delay, exposed, framing, frontier, missing, quick, real, starscout, successors
 from stillwatch.evaluate.suite import Suite
 
 SUITES: Final[dict[str, Suite]] = {
@@ -16,5 +16,6 @@ SUITES: Final[dict[str, Suite]] = {
         successors.SUITE,
         real.SUITE,
         starscout.SUITE,
+        exposed.SUITE,
     )
 }
