@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stillwatch.evaluate import delay, exposed, framing, frontier, missing, quick, real, starscout, successors
+from stillwatch.evaluate import alarm, delay, exposed, framing, frontier, missing, quick, real, starscout, successors
 from stillwatch.evaluate.suite import Suite
 
 SUITES: Final[dict[str, Suite]] = {
@@ -11,6 +11,7 @@ SUITES: Final[dict[str, Suite]] = {
         quick.SUITE,
         frontier.SUITE,
         delay.SUITE,
+        alarm.SUITE,
         missing.SUITE,
         framing.SUITE,
         successors.SUITE,
