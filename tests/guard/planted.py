@@ -23,7 +23,8 @@ SECRETS: dict[str, tuple[str, ...]] = {
         "accounts: 731",
     ),
     "content": (
-        "You are a careful planner. Solve the task", "Ignore all previous instructions", "Explain the proof step by step",
+        "You are a careful planner. Solve the task", "Ignore all previous instructions",
+        "Explain the proof step by step",
         "<|im_start|>system", "Translate the following clause", "fill in {{question}} here",
     ),
     "coordination": (
