@@ -1,5 +1,6 @@
 """The snapshot at the gateway: what it answers, and which files it refuses."""
 
+import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -165,5 +166,46 @@ def test_any_changed_or_missing_byte_is_found(data: st.DataObject) -> None:
 
 
 def test_a_signed_file_of_another_layout_is_refused() -> None:
+    signature = KEY.sign(b"SWSNAP02" + hashlib.sha512(b"\x80").digest())
     with pytest.raises(SnapshotError, match="another release"):
-        verified(b"SWSNAP01" + KEY.sign(b"SWSNAP01\x80") + b"\x80", PUBLIC, "s")
+        verified(b"SWSNAP02" + signature + b"\x80", PUBLIC, "s")
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+
+
+@given(st.dictionaries(names, st.sampled_from(Action), max_size=12), st.lists(names, max_size=12))
+def test_every_account_gets_what_was_decided_about_it_and_others_nothing(
+    decided: dict[str, Action], others: list[str]
+) -> None:
+    decisions = [
+        replace(SUSPENDED, decision_id=f"d-{number}", account_id=name, action=action)
+        for number, (name, action) in enumerate(decided.items())
+    ]
+    served = about(*decisions)
+    assert served.n_accounts == len(decided)
+    for name in {*decided, *others}:
+        assert served.decide(DecisionRequest(name)).action is decided.get(name, Action.ALLOW)
+
+
+def test_two_accounts_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("snapshot", "snapshot_file"):
+        monkeypatch.setattr(f"stillwatch.response.{module}.account_hash", lambda _name: 7)
+    served = about(SUSPENDED, SLOWED)
+    assert served.decide(DecisionRequest("bad")).action is Action.SUSPEND
+    assert served.decide(DecisionRequest("slow")).action is Action.RATE_LIMIT
+    assert served.decide(DecisionRequest("good")).action is Action.ALLOW
+
+
+tokens = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.dictionaries(tokens, st.sampled_from(["c-1", "c-2"]), max_size=20), st.lists(tokens, max_size=20))
+def test_a_token_that_is_sent_is_found_wherever_it_lies(exclusive: dict[int, str], sent: list[int]) -> None:
+    some = {("system", token): campaign for token, campaign in exclusive.items()}
+    steps = [replace(UNKNOWN, campaign_id=name, min_token_kinds=1) for name in ("c-1", "c-2")]
+    served = made(replace(CONTENTS, decisions=tuple(steps), tokens=some))
+    for asked in ([], sent, *([token] for token in {*exclusive, *sent})):
+        hits = [exclusive[token] for token in asked if token in exclusive]
+        verdict = served.decide(DecisionRequest("new", {"system": asked}))
+        assert verdict.campaign_id == min(hits, default=None)

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from stillwatch.model.decision import Action, DecisionRequest, Verdict, token_family
 from stillwatch.response.rules import canary_position
-from stillwatch.response.snapshot_file import Body, Hashes, Item, Template, account_hash, read
+from stillwatch.response.snapshot_file import Body, Hashes, Template, account_hash, read
 
 ALLOWED: Final = Verdict(Action.ALLOW)
 KILLED: Final = Verdict(Action.ALLOW, ("kill switch",))
@@ -22,18 +23,12 @@ In the simulated week of the tests each campaign account's first request carried
 OUTDATED: Final = Verdict(Action.ALLOW, ("snapshot expired",))
 
 
-class _Held(NamedTuple):
-    """One decision, ready to hand out."""
+class _Found(NamedTuple):
+    """A decision about an account that stands in the snapshot."""
 
-    verdict: Verdict
+    template: Template
+    decision_id: str
     expires_at: int
-    models: frozenset[str]
-    min_token_kinds: int
-    canary_percent: float | None
-
-    def holds(self, now: int, model: str | None) -> bool:
-        """Whether the decision is about this moment and model. A request that names no model is in no scope."""
-        return now < self.expires_at and (not self.models or model in self.models)
 
 
 class Snapshot:
@@ -50,11 +45,17 @@ class Snapshot:
         self.policy_digest: Final = body.policy_digest
         self.first_request_cap: Final = body.first_request_cap
         self._clock = clock
-        self._acting, self._shadow = _accounts(body)
-        self._steps = _steps(body)
-        self._tokens = _tokens(body)
-        self._known: Hashes = np.frombuffer(body.known, "<u8")
-        self._exempt: Hashes = np.frombuffer(body.exempt, "<u8")
+        self._templates = body.templates
+        self._steps = body.steps
+        self._hashes: Hashes = _column(body.accounts.hashes, "<u8")
+        self._starts = _column(body.accounts.starts, "<u4")
+        self._names = body.accounts.names
+        self._places = _column(body.accounts.templates, "<u4")
+        self._ends = _column(body.accounts.ends, "<i8")
+        self._ids = np.frombuffer(body.accounts.ids, f"S{body.accounts.id_bytes}")
+        self._tokens = {kind: _Tokens(values, places) for kind, (values, places) in body.tokens.items()}
+        self._known: Hashes = _column(body.known, "<u8")
+        self._exempt: Hashes = _column(body.exempt, "<u8")
 
     @classmethod
     def read(
@@ -75,12 +76,12 @@ class Snapshot:
     @property
     def n_accounts(self) -> int:
         """Accounts that a decision stands against."""
-        return len(self._acting.keys() | self._shadow.keys())
+        return int(np.count_nonzero(self._hashes[1:] != self._hashes[:-1])) + bool(self._hashes.size)
 
     @property
     def n_tokens(self) -> int:
         """Tokens by which unknown accounts are recognised."""
-        return sum(map(len, self._tokens.values()))
+        return sum(tokens.values.size for tokens in self._tokens.values())
 
     def is_exempt(self, account_id: str) -> bool:
         """Whether nothing may be done about the account: managed, or judged honest."""
@@ -92,25 +93,39 @@ class Snapshot:
             return KILLED
         now = self._clock()
         account_id = request.account_id
-        if account_id is not None and (account_id in self._acting or account_id in self._shadow):
-            return self._about_account(account_id, request.model, now)
+        if account_id is not None and (found := self._decided(account_id)):
+            return self._about_account(found, request.model, now)
         if now >= self.expires_at:
             return OUTDATED
         return self._about_unknown(request, now) if request.tokens else ALLOWED
 
-    def _about_account(self, account_id: str, model: str | None, now: int) -> Verdict:
-        acting = self._acting.get(account_id)
-        if acting is not None and not acting.holds(now, model):
-            acting = None
+    def _decided(self, account_id: str) -> list[_Found]:
+        """What is decided about an account, acting and in shadow; mostly nothing."""
+        wanted = np.uint64(account_hash(account_id))
+        place = int(self._hashes.searchsorted(wanted))
+        found = []
+        name = account_id.encode()
+        while place < self._hashes.size and self._hashes[place] == wanted:
+            if self._names[self._starts[place] : self._starts[place + 1]] == name:
+                template = self._templates[self._places[place]]
+                found.append(_Found(template, self._ids[place].decode(), int(self._ends[place])))
+            place += 1
+        return found
+
+    def _about_account(self, found: list[_Found], model: str | None, now: int) -> Verdict:
+        acting = shadow = None
+        for one in found:
+            if not _holds(one.template, one.expires_at, now, model):
+                continue
+            if one.template.mode.acts:
+                acting = _verdict(one.template, one.decision_id)
+            else:
+                shadow = _verdict(one.template, one.decision_id)
         if now >= self.expires_at:
-            suspended = acting is not None and acting.verdict.action is Action.SUSPEND
-            return acting.verdict if acting is not None and suspended else OUTDATED
-        shadow = self._shadow.get(account_id)
-        if shadow is None or not shadow.holds(now, model):
-            return ALLOWED if acting is None else acting.verdict
-        if acting is None:
-            return shadow.verdict
-        return replace(acting.verdict, shadow_action=shadow.verdict.shadow_action)
+            return acting if acting is not None and acting.action is Action.SUSPEND else OUTDATED
+        if shadow is None:
+            return ALLOWED if acting is None else acting
+        return shadow if acting is None else replace(acting, shadow_action=shadow.shadow_action)
 
     def _about_unknown(self, request: DecisionRequest, now: int) -> Verdict:
         found = self._campaign_of(request.tokens)
@@ -118,15 +133,17 @@ class Snapshot:
             return ALLOWED
         campaign, n_token_kinds = found
         shadow = None
-        for held in self._steps.get(campaign, ()):
-            if held.min_token_kinds > n_token_kinds or not held.holds(now, request.model):
+        for step in self._steps[campaign]:
+            template = self._templates[step.template]
+            if step.min_token_kinds > n_token_kinds or not _holds(template, step.expires_at, now, request.model):
                 continue
-            if held.verdict.action is Action.ALLOW:
-                shadow = shadow or held.verdict.shadow_action
-            elif held.canary_percent is None or _is_canary(request.account_id, held.canary_percent):
-                return held.verdict if shadow is None else replace(held.verdict, shadow_action=shadow)
+            if not template.mode.acts:
+                shadow = shadow or template.action
+            elif step.canary_percent is None or _is_canary(request.account_id, step.canary_percent):
+                verdict = _verdict(template, step.decision_id, is_first_request=True)
+                return verdict if shadow is None else replace(verdict, shadow_action=shadow)
             else:
-                shadow = shadow or held.verdict.action
+                shadow = shadow or template.action
         return ALLOWED if shadow is None else replace(ALLOWED, is_first_request=True, shadow_action=shadow)
 
     def _campaign_of(self, tokens: Mapping[str, Sequence[int]]) -> tuple[int, int] | None:
@@ -134,9 +151,7 @@ class Snapshot:
         found: dict[int, set[str]] = {}
         for kind, values in tokens.items():
             table = self._tokens.get(kind)
-            if table is None:
-                continue
-            hits = [campaign for value in values if (campaign := table.get(value)) is not None]
+            hits = table.campaigns(values) if table is not None else ()
             enough = MIN_SHINGLES if kind == "shingle" else 1
             for campaign in hits if len(hits) >= enough else ():
                 if enough == 1 or hits.count(campaign) >= enough:
@@ -153,7 +168,7 @@ class Snapshot:
 
 def _contains(hashes: Hashes, account_id: str) -> bool:
     wanted = np.uint64(account_hash(account_id))
-    place = int(np.searchsorted(hashes, wanted))
+    place = int(hashes.searchsorted(wanted))
     return place < hashes.size and bool(hashes[place] == wanted)
 
 
@@ -161,66 +176,43 @@ def _is_canary(account_id: str | None, percent: float) -> bool:
     return account_id is not None and canary_position(account_id) < percent
 
 
-class _Kind(NamedTuple):
-    """What all decisions of one template hand out."""
+class _Tokens:
+    """Exclusive tokens of one kind, ascending, and the places of their campaigns."""
 
-    acts: bool
-    verdict: Verdict
-    models: frozenset[str]
+    def __init__(self, values: memoryview, places: memoryview) -> None:
+        self.values: Final = _column(values, "<i8")
+        self._places = _column(places, "<i4")
+
+    def campaigns(self, sent: Sequence[int]) -> list[int]:
+        """The campaign of each token that was sent and is exclusive to one."""
+        if len(sent) == 1:  # most kinds have one token, and arrays of one cost several times as much
+            place = int(self.values.searchsorted(sent[0]))
+            is_found = place < self.values.size and self.values[place] == sent[0]
+            return [int(self._places[place])] if is_found else []
+        wanted = np.array(sent, np.int64)
+        at = np.minimum(self.values.searchsorted(wanted), self.values.size - 1)
+        found: list[int] = self._places[at[self.values[at] == wanted]].tolist()
+        return found
 
 
-def _kind(template: Template, *, is_first_request: bool) -> _Kind:
+def _column(raw: memoryview, kind: str) -> npt.NDArray[Any]:
+    """A column of the file. Copied, because it lies there at any byte, and numpy would copy it at every look-up."""
+    return np.frombuffer(raw, kind).copy()
+
+
+def _holds(template: Template, expires_at: int, now: int, model: str | None) -> bool:
+    """Whether a decision is about this moment and model. A request that names no model is in no scope."""
+    return now < expires_at and (not template.models or model in template.models)
+
+
+def _verdict(template: Template, decision_id: str, *, is_first_request: bool = False) -> Verdict:
     acts = template.mode.acts
-    verdict = Verdict(
+    return Verdict(
         action=template.action if acts else Action.ALLOW,
         reasons=(template.rule, *template.reasons),
         campaign_id=template.campaign_id,
+        decision_id=decision_id,
         is_first_request=is_first_request,
         retry_after=template.pause_seconds if acts else None,
         shadow_action=None if acts else template.action,
     )
-    return _Kind(acts, verdict, frozenset(template.models))
-
-
-def _held(item: Item, kind: _Kind) -> _Held:
-    # NOTE: written out, because `dataclasses.replace` takes several times as long and there are 100,000 of them.
-    like = kind.verdict
-    verdict = Verdict(
-        like.action, like.reasons, like.campaign_id, item.decision_id, like.is_first_request, like.retry_after,
-        like.shadow_action,
-    )  # fmt: skip
-    return _Held(verdict, item.expires_at, kind.models, item.min_token_kinds, item.canary_percent)
-
-
-def _accounts(body: Body) -> tuple[dict[str, _Held], dict[str, _Held]]:
-    """What acts on accounts and what is in shadow, by account."""
-    kinds = [_kind(template, is_first_request=False) for template in body.templates]
-    acting: dict[str, _Held] = {}
-    shadow: dict[str, _Held] = {}
-    for item in body.items:
-        if isinstance(item.subject, str):
-            kind = kinds[item.template]
-            (acting if kind.acts else shadow)[item.subject] = _held(item, kind)
-    return acting, shadow
-
-
-def _steps(body: Body) -> dict[int, tuple[_Held, ...]]:
-    """Decisions about unknown accounts by campaign, those that ask for most token kinds first."""
-    kinds = [_kind(template, is_first_request=True) for template in body.templates]
-    steps: dict[int, list[_Held]] = {}
-    for item in body.items:
-        if isinstance(item.subject, int):
-            steps.setdefault(item.subject, []).append(_held(item, kinds[item.template]))
-    return {campaign: tuple(sorted(held, key=_demand)) for campaign, held in steps.items()}
-
-
-def _demand(held: _Held) -> tuple[int, bool]:
-    """Most token kinds first; of equal ones those in shadow first, so that they are told beside what acts."""
-    return -held.min_token_kinds, held.verdict.action is not Action.ALLOW
-
-
-def _tokens(body: Body) -> dict[str, dict[int, int]]:
-    return {
-        kind: dict(zip(np.frombuffer(values, "<i8").tolist(), np.frombuffer(places, "<i4").tolist(), strict=True))
-        for kind, (values, places) in body.tokens.items()
-    }

@@ -1,13 +1,13 @@
 """The file that carries decisions to gateways: built from the state, signed, and checked before it is read.
 
-Bytes: the mark `SWSNAP01`, an Ed25519 signature (64 bytes) of the mark and the body, and the body in MessagePack: the
-fields of `Body` by name. A gateway in any language can check and read it without stillwatch.
+Bytes: the mark `SWSNAP02`, an Ed25519 signature (64 bytes) of the mark followed by the SHA-512 digest of the body, and
+the body in MessagePack: the fields of `Body` by name. Gateways in any language can check and read it by themselves.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from stillwatch.model.decision import Action, Decision, Mode
 from stillwatch.store.schema import microseconds
 from stillwatch.store.storage import LocalStorage
 
-MARK: Final = b"SWSNAP01"
+MARK: Final = b"SWSNAP02"
 SIGNATURE_BYTES: Final = 64
 
 Hashes = npt.NDArray[np.uint64]
@@ -40,26 +40,42 @@ class Template(msgspec.Struct, frozen=True, array_like=True):
     pause_seconds: float | None
 
 
-class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One decision: its template's place, its id, and when it ends (microseconds since 1970, UTC).
+class Step(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One decision about unknown accounts: its template's place, its id, and when it ends."""
 
-    `subject` is an account id, or the place of a campaign in `Body.campaigns` for decisions about unknown accounts.
-    """
-
-    subject: str | int
     template: int
     decision_id: str
     expires_at: int
-    min_token_kinds: int = 0
+    min_token_kinds: int
     canary_percent: float | None = None
+
+
+class Columns(msgspec.Struct, frozen=True, array_like=True):
+    """Decisions about accounts, by the hash of the account (`account_hash`), ascending; one place in each column.
+
+    Numbers are little-endian: `hashes` uint64, `templates` uint32, `ends` int64. The account of place i is bytes
+    `starts[i]` to `starts[i + 1]` (uint32) of `names`, in UTF-8; it is compared, because two accounts may have one
+    hash. Its decision's id is the i-th piece of `ids`, each of `id_bytes` bytes, padded with zero bytes.
+    """
+
+    hashes: memoryview
+    starts: memoryview
+    names: memoryview
+    templates: memoryview
+    ends: memoryview
+    ids: memoryview
+    id_bytes: int
 
 
 class Body(msgspec.Struct, frozen=True):
     """Everything that a gateway needs. Times are microseconds since 1970, UTC; `serial` only ever rises.
 
-    `tokens` maps a token kind to little-endian int64 hashes, ascending, and the int32 places of their campaigns.
-    `known` and `exempt` are little-endian uint64 hashes of account ids (`account_hashes`), ascending: accounts that
-    detection has seen, and accounts that nothing may be done about.
+    Long columns are bytes that are used as they lie in the file: a new snapshot takes the old one's place without a
+    pause in which every decision is made into an object. `steps` has for each of `campaigns` what is decided about
+    unknown accounts, those that ask for most token kinds first. `tokens` maps a token kind to little-endian int64
+    hashes, ascending, and the int32 places of their campaigns. `known` and `exempt` are little-endian uint64 hashes of
+    account ids (`account_hashes`), ascending: accounts that detection has seen, and accounts that nothing may be done
+    about.
     """
 
     serial: int
@@ -70,10 +86,11 @@ class Body(msgspec.Struct, frozen=True):
     first_request_cap: int
     campaigns: tuple[str, ...]
     templates: tuple[Template, ...]
-    items: tuple[Item, ...]
-    tokens: dict[str, tuple[bytes, bytes]]
-    known: bytes
-    exempt: bytes
+    accounts: Columns
+    steps: tuple[tuple[Step, ...], ...]
+    tokens: dict[str, tuple[memoryview, memoryview]]
+    known: memoryview
+    exempt: memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +113,7 @@ class Contents:
 
 def account_hash(account_id: str) -> int:
     """BLAKE2b-64 of an account id, unsigned."""
-    return int.from_bytes(blake2b(account_id.encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(hashlib.blake2b(account_id.encode(), digest_size=8).digest(), "little")
 
 
 def account_hashes(account_ids: Iterable[str]) -> Hashes:
@@ -112,7 +129,8 @@ def build(contents: Contents, *, created_at: datetime, expires_at: datetime) -> 
     campaigns = tuple(sorted(campaign_id for campaign_id in recognised if campaign_id is not None))
     place = {campaign_id: number for number, campaign_id in enumerate(campaigns)}
     templates: dict[Template, int] = {}
-    items = tuple(_item(decision, place, templates) for decision in kept)
+    steps = _steps(kept, place, templates)
+    columns = _columns(kept, templates)
     stamp = microseconds(created_at)
     return Body(
         serial=stamp,
@@ -123,14 +141,16 @@ def build(contents: Contents, *, created_at: datetime, expires_at: datetime) -> 
         first_request_cap=contents.first_request_cap,
         campaigns=campaigns,
         templates=tuple(templates),
-        items=items,
+        accounts=columns,
+        steps=steps,
         tokens=_packed(contents.tokens, place),
-        known=account_hashes(contents.known).tobytes(),
-        exempt=account_hashes(exempt).tobytes(),
+        known=_raw(account_hashes(contents.known)),
+        exempt=_raw(account_hashes(exempt)),
     )
 
 
-def _item(decision: Decision, place: Mapping[str, int], templates: dict[Template, int]) -> Item:
+def _template(decision: Decision, templates: dict[Template, int]) -> int:
+    """The place of the decision's template, which is added where it is new."""
     template = Template(
         action=decision.action,
         mode=decision.mode,
@@ -140,15 +160,48 @@ def _item(decision: Decision, place: Mapping[str, int], templates: dict[Template
         models=decision.models,
         pause_seconds=decision.pause_seconds,
     )
-    number = templates.setdefault(template, len(templates))
-    subject = decision.account_id if decision.account_id is not None else place[decision.campaign_id or ""]
-    return Item(
-        subject, number, decision.decision_id, microseconds(decision.expires_at), decision.min_token_kinds,
-        decision.canary_percent,
-    )  # fmt: skip
+    return templates.setdefault(template, len(templates))
 
 
-def _packed(tokens: Mapping[tuple[str, int], str], place: Mapping[str, int]) -> dict[str, tuple[bytes, bytes]]:
+def _steps(
+    decisions: Iterable[Decision], place: Mapping[str, int], templates: dict[Template, int]
+) -> tuple[tuple[Step, ...], ...]:
+    steps: list[list[tuple[bool, Step]]] = [[] for _ in place]
+    for decision in decisions:
+        if decision.account_id is None:
+            step = Step(
+                _template(decision, templates), decision.decision_id, microseconds(decision.expires_at),
+                decision.min_token_kinds, decision.canary_percent,
+            )  # fmt: skip
+            steps[place[decision.campaign_id or ""]].append((decision.mode.acts, step))
+    # Most token kinds first; of equal ones those in shadow first, so that they are told beside what acts.
+    ordered = [sorted(some, key=lambda step: (-step[1].min_token_kinds, step[0])) for some in steps]
+    return tuple(tuple(step for _, step in some) for some in ordered)
+
+
+def _columns(decisions: Iterable[Decision], templates: dict[Template, int]) -> Columns:
+    named = [(account_hash(d.account_id), d) for d in decisions if d.account_id is not None]
+    named.sort(key=lambda pair: pair[0])
+    names = [(d.account_id or "").encode() for _, d in named]
+    ids = np.array([d.decision_id.encode() for _, d in named], np.bytes_)
+    return Columns(
+        hashes=_raw(np.array([hashed for hashed, _ in named], "<u8")),
+        starts=_raw(np.cumsum([0, *map(len, names)], dtype="<u4")),
+        names=memoryview(b"".join(names)),
+        templates=_raw(np.array([_template(d, templates) for _, d in named], "<u4")),
+        ends=_raw(np.array([microseconds(d.expires_at) for _, d in named], "<i8")),
+        ids=_raw(ids),
+        id_bytes=max(1, ids.itemsize),
+    )
+
+
+def _raw(column: npt.NDArray[np.generic]) -> memoryview:
+    return memoryview(column.tobytes())
+
+
+def _packed(
+    tokens: Mapping[tuple[str, int], str], place: Mapping[str, int]
+) -> dict[str, tuple[memoryview, memoryview]]:
     by_kind: dict[str, list[tuple[int, int]]] = {}
     for (kind, token), campaign_id in tokens.items():
         if campaign_id in place:
@@ -157,14 +210,19 @@ def _packed(tokens: Mapping[tuple[str, int], str], place: Mapping[str, int]) -> 
     for kind, pairs in sorted(by_kind.items()):
         pairs.sort()
         values, places = zip(*pairs, strict=True)
-        packed[kind] = (np.asarray(values, "<i8").tobytes(), np.asarray(places, "<i4").tobytes())
+        packed[kind] = (_raw(np.asarray(values, "<i8")), _raw(np.asarray(places, "<i4")))
     return packed
 
 
 def sign(body: Body, key: Ed25519PrivateKey) -> bytes:
     """The bytes of a snapshot file."""
     packed = msgspec.msgpack.encode(body)
-    return MARK + key.sign(MARK + packed) + packed
+    return MARK + key.sign(_signed(packed)) + packed
+
+
+def _signed(packed: bytes | memoryview) -> bytes:
+    # NOTE: a digest, because hashlib lets other threads run while it reads ten megabytes, and the signature does not.
+    return MARK + hashlib.sha512(packed).digest()
 
 
 def write(path: Path, body: Body, key: Ed25519PrivateKey) -> None:
@@ -199,9 +257,9 @@ def verified(raw: bytes, public_key: bytes, where: str) -> Body:
     start = len(MARK) + SIGNATURE_BYTES
     if len(raw) < start or raw[: len(MARK)] != MARK:  # (1)
         raise SnapshotError(f"{where} is no decision snapshot of this release")
-    signature, packed = raw[len(MARK) : start], raw[start:]
+    signature, packed = raw[len(MARK) : start], memoryview(raw)[start:]
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, MARK + packed)  # (2)
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, _signed(packed))  # (2)
     except InvalidSignature as error:
         raise SnapshotError(
             f"decision snapshot {where} is not signed by this workspace; fetch it again, or give the gateway the key "
