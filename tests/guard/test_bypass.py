@@ -18,6 +18,8 @@ ROOT = Path(stillwatch.__file__).parent
 NETWORK = {"http", "socket", "ssl", "smtplib", "ftplib", "httpx", "requests", "aiohttp", "taxii2client", "telnetlib"}
 OWN_MACHINES = {"engines/session.py": {"create_connection"}, "store/storage.py": {"gethostname"}}
 """Modules that use `socket` for the deployment's own cluster or host name, and what they use of it."""
+OWN_ENDPOINTS = "response/webhooks/post.py"
+"""Hands the operator's own systems counts of campaigns (docs/design/2026-11-23-watching.md); no peer is ever one."""
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -36,10 +38,21 @@ def test_no_module_outside_of_guard_opens_a_connection() -> None:
         place = file.relative_to(ROOT).as_posix()
         names = imported(ast.parse(file.read_text()))
         opened = {name for name in names if name.split(".")[0] in NETWORK or name.startswith("urllib.request")}
-        if opened and not place.startswith("guard/"):
+        if opened and not place.startswith("guard/") and place != OWN_ENDPOINTS:
             found[place] = opened
     assert found.keys() <= OWN_MACHINES.keys()
     assert all(names == {"socket"} for names in found.values())
+
+
+def test_what_reaches_the_operators_endpoints_is_called_by_deliveries_alone() -> None:
+    module = OWN_ENDPOINTS.removesuffix(".py").replace("/", ".")
+    users = {
+        file.relative_to(ROOT).as_posix()
+        for file in ROOT.rglob("*.py")
+        if any(name.startswith(f"stillwatch.{module}") for name in imported(ast.parse(file.read_text())))
+    }
+    assert users == {"response/webhooks/__init__.py", "response/webhooks/delivery.py"}
+    assert not [file for file in ROOT.glob("sharing/**/*.py") if "webhooks" in file.read_text()]
 
 
 @pytest.mark.parametrize(("place", "allowed"), OWN_MACHINES.items())
