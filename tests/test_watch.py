@@ -306,8 +306,9 @@ def test_a_watch_killed_before_its_alarm_was_taken_delivers_it_later_with_the_sa
     keys = small_world / "keys.json"
     first = started(folder, settings, "--once", "--as-of", as_of, keys=keys)
     wait_for(lambda: receiver.received or first.poll() is not None)
-    os.kill(first.pid, signal.SIGKILL)
-    first.communicate()
+    first.send_signal(signal.SIGKILL)
+    _, said = first.communicate()
+    assert receiver.received, said.decode()
     held.set()
     with closing(sqlite3.connect(folder / "state.sqlite")) as database:
         assert database.execute("SELECT status FROM webhook_deliveries").fetchall() == [("pending",)]
