@@ -1,5 +1,3 @@
-import os
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,26 +13,15 @@ from stillwatch.store.journal import Journal
 from stillwatch.store.ledger import Ledger
 from stillwatch.store.schema import META
 from stillwatch.store.state import State
+from tests.databases import KINDS, database
 from tests.store.conftest import NOON
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database of each kind; PostgreSQL only where STILLWATCH_TEST_POSTGRES names a server by URL."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'shared.sqlite'}"
-        return
-    server = os.environ.get("STILLWATCH_TEST_POSTGRES")
-    if not server:
-        pytest.skip("STILLWATCH_TEST_POSTGRES names no server")
-    name = f"stillwatch_{uuid.uuid4().hex}"
-    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    """A database of each kind."""
+    with database(request.param, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
