@@ -17,6 +17,13 @@ def test_without_files_every_value_is_a_default(tmp_path: Path) -> None:
     assert set(loaded.origins.values()) == {"default"}
 
 
+def test_the_state_database_is_named_in_a_file_or_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "stillwatch.toml").write_text('[state]\nurl = "postgresql+pg8000://a@db.example/stillwatch"\n')
+    assert load(tmp_path).config.state.url == "postgresql+pg8000://a@db.example/stillwatch"
+    named = "postgresql+pg8000://a:secret@db.example/other"
+    assert load(tmp_path, environ={"STILLWATCH_STATE__URL": named}).config.state.url == named
+
+
 def test_later_layers_win_and_say_where_a_value_came_from(tmp_path: Path) -> None:
     (tmp_path / "stillwatch.toml").write_text("[detect]\nwindow_days = 30\nalpha = 0.001\n")
     loaded = load(tmp_path, environ={"STILLWATCH_DETECT__ALPHA": "0.002"}, **{"detect.by": "org"})

@@ -107,9 +107,20 @@ class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pause after a run that failed or found the lake busy; it doubles up to `every`."""
 
 
+class StateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the state database is."""
+
+    url: str = ""
+    """SQLAlchemy URL, as `postgresql+pg8000://user@host/name`; empty: `state.sqlite` in the workspace.
+
+    One that holds a password belongs into the environment (`STILLWATCH_STATE__URL`).
+    """
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every setting of every room."""
 
+    state: StateSettings = msgspec.field(default_factory=StateSettings)
     detect: DetectSettings = msgspec.field(default_factory=DetectSettings)
     engines: EngineSettings = msgspec.field(default_factory=EngineSettings)
     sources: SourceSettings = msgspec.field(default_factory=SourceSettings)

@@ -97,7 +97,8 @@ class Stillwatch:
         Raises:
             ConfigError: there is no workspace, or a setting is wrong.
         """
-        return cls(Workspace.open(Path(path)), config or load_config().config, clock=clock)
+        chosen = config or load_config().config
+        return cls(Workspace.open(Path(path), state_url=chosen.state.url), chosen, clock=clock)
 
     def close(self) -> None:
         """Close the state database."""

@@ -19,7 +19,7 @@ import uvicorn
 
 from stillwatch.api.app import create_app
 from stillwatch.api.server import configured
-from stillwatch.config import Config, ServeSettings
+from stillwatch.config import Config, ServeSettings, StateSettings
 from stillwatch.engines import Settings as EngineSettings
 from stillwatch.model.role import Role
 from stillwatch.store.api_keys import ApiKeys
@@ -57,12 +57,13 @@ def make_keys(workspace: Workspace) -> dict[Role, str]:
     return {role: store.create(role, name=f"test {role}", created_at=datetime.now(UTC)) for role in Role}
 
 
-def settings(**changes: object) -> Config:
+def settings(*, state_url: str = "", **changes: object) -> Config:
     serve = msgspec.structs.replace(ServeSettings(port=0, refresh_seconds=0.1, drain_seconds=0.1), **changes)
     spool = msgspec.structs.replace(serve.spool, seal_seconds=0.2, free_bytes=0)
     if "spool" not in changes:
         serve = msgspec.structs.replace(serve, spool=spool)
-    return Config(engines=EngineSettings(memory_limit="500MB", threads=1), serve=serve)
+    engines = EngineSettings(memory_limit="500MB", threads=1)
+    return Config(state=StateSettings(state_url), engines=engines, serve=serve)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ import pytest
 from stillwatch.cli.app import main
 from stillwatch.model.decision import Action, DecisionRequest
 from stillwatch.response import Snapshot
+from tests.databases import KINDS, database
 from tests.response.worlds import GREET, NOON, SLOW, SUCCESSORS, TOKENS, VERIFY, Clock, Found, policy, workspace
 
 HOSTILE = "bad[red]\u202e<script>"
@@ -21,10 +23,17 @@ TWO_KINDS = {"skeleton": [TOKENS["skeleton"]], "system": [TOKENS["system"]]}
 PLAN_KEYS = {"subject_id", "outcome", "action", "mode", "rule", "campaign_id", "tier", "n_token_kinds", "score", "why"}
 
 
+@pytest.fixture(params=KINDS)
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with database(request.param, tmp_path) as url:
+        yield url
+
+
 @pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def inside(state_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a workspace that found a campaign and a policy that acts; the clock stands still."""
-    workspace(tmp_path / "workspace", FOUND).close()
+    workspace(tmp_path / "workspace", FOUND, state_url=state_url).close()
+    monkeypatch.setenv("STILLWATCH_STATE__URL", state_url)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STILLWATCH_KEYS", str(tmp_path / "workspace-keys.json"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
@@ -129,3 +138,12 @@ def test_doctor_says_whether_decisions_are_as_the_ledger_sealed_them(
     state, detail = said()
     assert state == "fail"
     assert "not as the ledger sealed them" in detail
+
+
+def test_the_password_of_the_state_database_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for url in ("postgresql+pg8000://a:hunter2@db.example/stillwatch", "hunter2"):
+        monkeypatch.setenv("STILLWATCH_STATE__URL", url)
+        assert main(["config", "show"]) == 0
+        assert "hunter2" not in "".join(capsys.readouterr())

@@ -70,9 +70,10 @@ class Found:
         return (*self.accused, *self.reviewed, *self.fleet)
 
 
-def workspace(folder: Path, found: Found | None = None) -> Workspace:
+def workspace(folder: Path, found: Found | None = None, *, state_url: str = "") -> Workspace:
     """A new workspace that holds what was found."""
-    made = Workspace.init(folder, environ={"STILLWATCH_KEYS": str(folder.parent / f"{folder.name}-keys.json")})
+    environ = {"STILLWATCH_KEYS": str(folder.parent / f"{folder.name}-keys.json")}
+    made = Workspace.init(folder, state_url=state_url, environ=environ)
     store(made, found or Found())
     return made
 

@@ -27,7 +27,8 @@ def init() -> None:
     """
     from stillwatch.store.workspace import Workspace
 
-    with Workspace.init(current().workspace) as workspace:
+    url = current().settings().config.state.url
+    with Workspace.init(current().workspace, state_url=url) as workspace:
         talk(f"workspace {workspace.workspace_id} is ready in {current().workspace}")
         talk("next: stillwatch ingest PATH --source litellm|otlp|envoy|canonical|mapped")
 
@@ -126,12 +127,24 @@ def config(action: Literal["show"] = "show", *, origin: bool = False) -> None:
 
     loaded = current().settings()
     tree = msgspec.to_builtins(loaded.config)
+    tree["state"]["url"] = _without_password(loaded.config.state.url)
     rows = [
         {"setting": f"{room}.{name}", "value": value, "origin": loaded.origins.get(f"{room}.{name}", "default")}
         for room, fields in tree.items()
         for name, value in fields.items()
     ]
     show_table(rows, ["setting", "value", "origin"] if origin else ["setting", "value"], title=action and "")
+
+
+def _without_password(url: str) -> str:
+    """The URL as it may be shown; one that cannot be read is not shown at all."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True) if url else ""
+    except ArgumentError:
+        return "(not a URL)"
 
 
 def schema(table: str | None = None, *, format: Annotated[Format, Parameter(name=["--format"])] = "table") -> None:

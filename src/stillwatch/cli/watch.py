@@ -15,6 +15,7 @@ from stillwatch.cli.output import Format, Row, show_table, talk, write_json
 from stillwatch.errors import UsageError
 
 if TYPE_CHECKING:
+    from stillwatch.config import Config
     from stillwatch.pipeline.watch import Round, Watch
     from stillwatch.response.webhooks import Rounds
     from stillwatch.store.workspace import Workspace
@@ -83,7 +84,7 @@ def _opened(
     from stillwatch.pipeline.watch import Watch
 
     config = current().settings(watch__every=every).config
-    with _workspace(config.watch.lock_seconds) as workspace:
+    with _workspace(config) as workspace:
         keeper = Watch(workspace, config, clock=python_api.now, is_over=stopping.is_set)
 
         def loop(over: threading.Event) -> None:
@@ -94,11 +95,13 @@ def _opened(
         yield keeper, loop
 
 
-def _workspace(lock_seconds: float = 0.0) -> "Workspace":
+def _workspace(config: "Config") -> "Workspace":
     from stillwatch.store.settings import Settings
     from stillwatch.store.workspace import Workspace
 
-    return Workspace.open(current().workspace, settings=Settings(lock_seconds=lock_seconds))
+    return Workspace.open(
+        current().workspace, settings=Settings(lock_seconds=config.watch.lock_seconds), state_url=config.state.url
+    )
 
 
 @contextmanager
@@ -129,7 +132,7 @@ def _status(format: Format, output: Path | None) -> None:
     from stillwatch.store.outbox import Outbox
     from stillwatch.store.watched import Watched
 
-    with _workspace() as workspace:
+    with _workspace(current().settings().config) as workspace:
         outbox = Outbox(workspace.state)
         watched = Watched(workspace.state, outbox)
         last, fault = watched.last(failed=False), watched.last(failed=True)
