@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format slow lock clean
+.PHONY: demo gateways test check format slow lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,12 @@ demo: $(STAMP)  ## two simulated weeks: ingest, detect, table, report
 
 test: $(STAMP)  ## the default test run
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+gateways: .venv-gateways/.installed  ## LiteLLM in an environment of its own, for tests/gateways
+.venv-gateways/.installed: tests/gateways/requirements-litellm.txt
+	$(PYTHON) -m venv .venv-gateways
+	.venv-gateways/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
 
 slow: $(STAMP)  ## the long suites
 	$(BIN)/python -m pytest -m slow
@@ -34,6 +40,8 @@ format: $(STAMP)
 lock: ## write requirements.lock anew: hashes, no addresses
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate --output-file requirements.lock
+	$(BIN)/uv pip compile tests/gateways/requirements-litellm.in --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --output-file tests/gateways/requirements-litellm.txt
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-gateways build dist

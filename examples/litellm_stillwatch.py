@@ -124,7 +124,9 @@ def span_of(payload: dict[str, Any], *, with_content: bool) -> dict[str, Any]:
     """
     digest = hashlib.sha256(str(payload.get("litellm_call_id") or payload.get("id")).encode()).hexdigest()
     attributes = [
-        {"key": name, "value": _value(value)} for name, value in _attributes(payload, with_content).items() if value
+        {"key": name, "value": _value(value)}
+        for name, value in _attributes(payload, with_content=with_content).items()
+        if value
     ]
     failed = payload.get("status") == "failure"
     return {
@@ -139,7 +141,7 @@ def span_of(payload: dict[str, Any], *, with_content: bool) -> dict[str, Any]:
     }
 
 
-def _attributes(payload: dict[str, Any], with_content: bool) -> dict[str, Any]:
+def _attributes(payload: dict[str, Any], *, with_content: bool) -> dict[str, Any]:
     known = payload.get("metadata") or {}
     user, organisation, key = (known.get(f"user_api_key_{name}") for name in ("user_id", "org_id", "hash"))
     call_type = str(payload.get("call_type") or "")
