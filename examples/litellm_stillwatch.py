@@ -123,11 +123,8 @@ def span_of(payload: dict[str, Any], *, with_content: bool) -> dict[str, Any]:
     No header of the client is read, and no address of an account's holder.
     """
     digest = hashlib.sha256(str(payload.get("litellm_call_id") or payload.get("id")).encode()).hexdigest()
-    attributes = [
-        {"key": name, "value": _value(value)}
-        for name, value in _attributes(payload, with_content=with_content).items()
-        if value
-    ]
+    known = _attributes(payload, with_content=with_content)
+    attributes = [{"key": name, "value": _value(value)} for name, value in known.items() if value]
     failed = payload.get("status") == "failure"
     return {
         "traceId": digest[:32],
