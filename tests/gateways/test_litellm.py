@@ -27,7 +27,7 @@ def published(folder: Path) -> Iterator[Workspace]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["litellm_stillwatch.logger", "otel"])
+@pytest.fixture(scope="module", params=["litellm_stillwatch.logger", "[otel]"])
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, Served]]:
     """A proxy that sends its calls by our logger or by its own OpenTelemetry callback, and the server behind it."""
     folder = tmp_path_factory.mktemp("proxy")
