@@ -1,15 +1,14 @@
 """`stillwatch respond` from a policy file to a restored account."""
 
-import contextlib
 import csv
 import io
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
 from stillwatch.cli.app import main
 from stillwatch.model.decision import Action, DecisionRequest
@@ -121,7 +120,7 @@ def test_decisions_are_listed_with_what_became_of_them(inside: Path, capsys: pyt
 
 
 def test_doctor_says_whether_decisions_are_as_the_ledger_sealed_them(
-    inside: Path, capsys: pytest.CaptureFixture[str]
+    inside: Path, state_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["respond", "apply", "--by", "ana", "--second", "ben", "--format", "json", "-o", "applied.json"]) == 0
 
@@ -132,9 +131,8 @@ def test_doctor_says_whether_decisions_are_as_the_ledger_sealed_them(
         return found["state"], found["detail"]
 
     assert said() == ("ok", "29 as the ledger sealed them")
-    with contextlib.closing(sqlite3.connect(inside / "workspace" / "state.sqlite")) as database:
-        database.execute("UPDATE decisions SET action = 'observe' WHERE account_id = 'bad-03'")
-        database.commit()
+    with sa.create_engine(state_url).begin() as stored:
+        stored.execute(sa.text("UPDATE decisions SET action = 'observe' WHERE account_id = 'bad-03'"))
     state, detail = said()
     assert state == "fail"
     assert "not as the ledger sealed them" in detail
