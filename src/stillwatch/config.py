@@ -21,6 +21,7 @@ from stillwatch.exposure import Settings as ExposureSettings
 from stillwatch.features import Settings as FeatureSettings
 from stillwatch.grouping import Settings as GroupingSettings
 from stillwatch.ingest import Settings as IngestSettings
+from stillwatch.pulse import Settings as PulseSettings
 from stillwatch.response.settings import Settings as ResponseSettings
 from stillwatch.response.webhooks.settings import Settings as WebhookSettings
 from stillwatch.scoring import Settings as ScoringSettings
@@ -126,6 +127,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: SourceSettings = msgspec.field(default_factory=SourceSettings)
     ingest: IngestSettings = msgspec.field(default_factory=IngestSettings)
     features: FeatureSettings = msgspec.field(default_factory=FeatureSettings)
+    pulse: PulseSettings = msgspec.field(default_factory=PulseSettings)
     grouping: GroupingSettings = msgspec.field(default_factory=GroupingSettings)
     signals: SignalSettings = msgspec.field(default_factory=SignalSettings)
     scoring: ScoringSettings = msgspec.field(default_factory=ScoringSettings)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -182,6 +182,26 @@ class Stillwatch:
         self.workspace.journal.record_run(outcome.summary, found, self._clock())
         self.checkpoint()
         return outcome
+
+    def pulse(
+        self, *, as_of: datetime | None = None, n_days: int = 14, progress: pipeline.Progress = pipeline.silent
+    ) -> Rows:
+        """How unusual what the population asked was on each of the last `n_days` whole days before `as_of`; stored.
+
+        An unusual day says nothing about any account.
+
+        Raises:
+            UsageError: nothing was ingested before `as_of`.
+        """
+        run = pipeline.Question(as_of).resolve(self.workspace.lake.snapshot(), self.config)
+        window = Window(run.window.end - timedelta(days=n_days), run.window.end)
+        with self._engine() as engine:
+            return Rows(
+                pipeline.take_pulse(
+                    self.workspace.lake, replace(run, window=window), engine=engine, config=self.config,
+                    progress=progress,
+                )
+            )  # fmt: skip
 
     def calibrate(self, *, progress: pipeline.Progress = pipeline.silent) -> scoring.Refit:
         """Fit the shipped calibration to this deployment's own history and use it from now on.

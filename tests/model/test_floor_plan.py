@@ -1,11 +1,11 @@
 """The floor plan holds: one maker a table, and data only flows forward."""
 
-from stillwatch import campaigns, exposure, features, grouping, scoring, signals
+from stillwatch import campaigns, exposure, features, grouping, pulse, scoring, signals
 from stillwatch.model.capability import CAPABILITIES
 from stillwatch.model.table import Home, Partition
 from stillwatch.model.tables import TABLES
 
-ROOMS = (features, grouping, signals, scoring, campaigns, exposure)
+ROOMS = (features, pulse, grouping, signals, scoring, campaigns, exposure)
 GIVEN = {"ingest", "pipeline"}
 
 

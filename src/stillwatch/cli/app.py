@@ -30,6 +30,7 @@ VERBS = {
     "ingest": "ingest:ingest",
     "detect": "detect:detect",
     "calibrate": "detect:calibrate",
+    "pulse": "pulse:pulse",
     "campaigns": "findings:campaigns",
     "show": "findings:show",
     "accounts": "findings:accounts",

@@ -13,6 +13,7 @@ from stillwatch.pipeline.detection import (
     window_tables,
 )
 from stillwatch.pipeline.exposure import Exposed, expose
+from stillwatch.pipeline.pulse import take_pulse
 
 __all__ = [
     "FEATURE_ROWS",
@@ -30,5 +31,6 @@ __all__ = [
     "run_stages",
     "silent",
     "stale_days",
+    "take_pulse",
     "window_tables",
 ]

@@ -34,6 +34,7 @@ from stillwatch.model.tables import (
 )
 from stillwatch.model.window import Window
 from stillwatch.pipeline.daily import Progress, make_features, midnight, refresh_features, silent
+from stillwatch.pipeline.pulse import pulse_notes
 from stillwatch.store.lake import Lake, Snapshot
 
 if TYPE_CHECKING:
@@ -235,8 +236,13 @@ def detect(
             findings=engine.to_arrow(tables[ACCOUNT_FINDINGS.name]),
             summary=_summary(tables, inputs, run, engine),
         )
+    outcome = _with_notes(outcome, pulse_notes(snapshot, run, engine=engine, config=config))
     _commit(lake, outcome, config)
     return outcome
+
+
+def _with_notes(outcome: Outcome, notes: list[str]) -> Outcome:
+    return replace(outcome, summary={**outcome.summary, "notes": [*outcome.notes, *notes]})
 
 
 def calibrate(
