@@ -81,6 +81,10 @@ def _goals(reports: Mapping[str, Report]) -> Iterator[Goal]:
         yield Goal("honest adopters accused under framing", "0", str(n), n == 0)
     if "delay" in reports:
         yield from _delay_goals(reports["delay"].body.bars)
+    if "alarm" in reports:
+        (bar,) = reports["alarm"].body.bars
+        said = f"{bar.value:.2f} (at most {bar.high:.2f} with 95 % confidence)"
+        yield Goal(bar.name, "1 or fewer", said, not reports["alarm"].body.failures)
     if "successors" in reports:
         bars = list(reports["successors"].body.bars)
         yield _least("replacements linked at the next daily run", bars, 0.8)
