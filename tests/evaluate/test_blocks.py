@@ -51,12 +51,12 @@ def test_counts_stay_as_they_were(scene):
 
 def test_days_together_have_the_scores_that_they_have_alone(scene, bench):
     options = {"engine": bench.engine, "config": bench.config}
-    together = blocks.best_scores(scene, [2, 4], bench.calibration, **options)
-    alone = [blocks.best_scores(scene, [day], bench.calibration, **options)[0] for day in (2, 4)]
+    together = blocks.best_scores([(scene, 2), (scene, 4)], bench.calibration, **options)
+    alone = [blocks.best_scores([(scene, day)], bench.calibration, **options)[0] for day in (2, 4)]
     assert together.tolist() == pytest.approx(alone)
     assert together[1] > together[0]
 
 
 def test_a_day_without_a_group_that_could_be_accused_has_no_score(scene, bench):
-    empty = blocks.best_scores(scene, [50], bench.calibration, engine=bench.engine, config=bench.config)
+    empty = blocks.best_scores([(scene, 50)], bench.calibration, engine=bench.engine, config=bench.config)
     assert empty.tolist() == [blocks.NO_GROUP]

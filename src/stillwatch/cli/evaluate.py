@@ -45,7 +45,7 @@ def evaluate(
     Parameters
     ----------
     suite
-        `quick`, `frontier`, `delay`, `alarm`, `missing`, `framing`, `successors`, `real`, `starscout`,
+        `quick`, `frontier`, `delay`, `alarm`, `detector`, `missing`, `framing`, `successors`, `real`, `starscout`,
         `exposure`; `full` is all of them.
         `audit`: what single-account rules find in FOLDER.
     folder

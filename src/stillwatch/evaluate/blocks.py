@@ -52,13 +52,14 @@ OWN_HASHES: Final = frozenset(
 
 
 def best_scores(
-    scene: Scene, days: Sequence[int], calibration: Calibration, *, engine: Engine, config: Config
+    days: Sequence[tuple[Scene, int]], calibration: Calibration, *, engine: Engine, config: Config
 ) -> FloatArray:
-    """The highest score of a group that could be accused, for each of these days of the scene (0: its first).
+    """The highest score of a group that could be accused, for each of these days of scenes (0: a scene's first).
 
-    Groups are proposed and judged from the day's exchanges alone. NO_GROUP for a day without such a group.
+    Groups are proposed and judged from the day's exchanges alone. NO_GROUP for a day without such a group. The scenes
+    begin on one day; there are at most 10**MARK_DIGITS days.
     """
-    blocks = side_by_side([day_of(scene, day) for day in days])
+    blocks = side_by_side([day_of(scene, day) for scene, day in days])
     run = blocks.run(config.detect.alpha)
     given = (TOKEN_USES, ACCOUNT_DAYS, ACCOUNTS, ACCOUNT_EVENTS)
     with engine.scope():

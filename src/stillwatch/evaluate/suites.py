@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from stillwatch.evaluate import alarm, delay, exposed, framing, frontier, missing, quick, real, starscout, successors
+from stillwatch.evaluate import (
+    alarm, delay, detector, exposed, framing, frontier, missing, quick, real, starscout, successors,
+)  # fmt: skip
 from stillwatch.evaluate.suite import Suite
 
 SUITES: Final[dict[str, Suite]] = {
@@ -12,6 +14,7 @@ SUITES: Final[dict[str, Suite]] = {
         frontier.SUITE,
         delay.SUITE,
         alarm.SUITE,
+        detector.SUITE,
         missing.SUITE,
         framing.SUITE,
         successors.SUITE,
