@@ -3,7 +3,17 @@
 from typing import Final
 
 from stillwatch.evaluate import (
-    alarm, delay, detector, exposed, framing, frontier, missing, quick, real, starscout, successors,
+    alarm,
+    delay,
+    detector,
+    exposed,
+    framing,
+    frontier,
+    missing,
+    quick,
+    real,
+    starscout,
+    successors,
 )  # fmt: skip
 from stillwatch.evaluate.suite import Suite
 
