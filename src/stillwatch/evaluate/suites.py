@@ -14,7 +14,7 @@ from stillwatch.evaluate import (
     real,
     starscout,
     successors,
-)  # fmt: skip
+)
 from stillwatch.evaluate.suite import Suite
 
 SUITES: Final[dict[str, Suite]] = {
