@@ -32,9 +32,25 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     if unknown:
         raise ConfigError(f"signals.exclude names {unknown}: known signals are {sorted(found)}")
     chosen = [signal for name, signal in found.items() if name not in settings.exclude]
-    rows = _shared(tables, [_rows(signal, tables) for signal in chosen], engine)
-    result = ibis.union(*rows) if rows else engine.from_arrow(GROUP_SIGNALS, GROUP_SIGNALS.empty())
-    return {"group_signals": engine.materialize(result)}
+    if not chosen:
+        return {"group_signals": engine.from_arrow(GROUP_SIGNALS, GROUP_SIGNALS.empty())}
+    numbers = engine.materialize(_group_numbers(tables["group_members"]))
+    numbered = {**tables, "group_members": engine.materialize(_numbered(tables["group_members"], numbers))}
+    rows = ibis.union(*_shared(numbered, [_rows(signal, numbered) for signal in chosen], engine))
+    named = rows.rename(group_no="group_id").inner_join(numbers.rename(group_id="group_name"), "group_no")
+    return {"group_signals": engine.materialize(named.select(*GROUP_SIGNALS.schema.names))}
+
+
+def _group_numbers(members: "ir.Table") -> "ir.Table":
+    """`group_name, group_no`: a dense integer for each group, since every signal joins and adds up by group."""
+    names = members.select(group_name="group_id").distinct()
+    return names.mutate(group_no=ibis.row_number().over(order_by=names.group_name).cast("int32"))
+
+
+def _numbered(members: "ir.Table", numbers: "ir.Table") -> "ir.Table":
+    """`group_members` with the number of the group as `group_id`."""
+    rows = members.inner_join(numbers, members.group_id == numbers.group_name)
+    return rows.select(**{name: rows["group_no" if name == "group_id" else name] for name in members.columns})
 
 
 def _rows(signal: Signal, tables: Tables) -> "ir.Table":
