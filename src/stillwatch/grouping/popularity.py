@@ -37,18 +37,23 @@ BEFORE = -1
 
 
 def with_strata(slices: "ir.Table", run: Run, settings: Settings) -> "ir.Table":
-    """`slices` with the columns `cohort` (int, -1 is before the window) and `stratum` (text a person can read)."""
+    """`slices` with the columns `cohort` (int, -1 is before the window) and `stratum` (text a person can read).
+
+    Both are null where a token has too few adopters to be popular.
+    """
     start = int(run.window.start.timestamp())
     seconds = int(run.window.end.timestamp()) - start
-    since = slices.onset.truncate("s").epoch_seconds() - start
+    since = slices.onset.epoch_seconds().floor() - start
     part = (since * settings.n_cohorts).floordiv(seconds).clip(0, settings.n_cohorts - 1)
     cohort = (since < 0).ifelse(BEFORE, part).cast("int32")
     onset = (since < 0).ifelse("before", (cohort + 1).cast("string") + f"/{settings.n_cohorts}")
     share = slices.n_target / (slices.n_prompts == 0).ifelse(ibis.null(), slices.n_prompts)
     target = _band(share, settings.target_edges).fill_null("unknown")
     volume = _band(slices.n, settings.volume_edges)
+    stratum = ibis.literal("onset ") + onset + ", target " + target + ", volume " + volume
+    can_be_popular = slices.df >= settings.popular_accounts
     return slices.mutate(
-        cohort=cohort, stratum=ibis.literal("onset ") + onset + ", target " + target + ", volume " + volume
+        cohort=can_be_popular.ifelse(cohort, ibis.null()), stratum=can_be_popular.ifelse(stratum, ibis.null())
     )
 
 

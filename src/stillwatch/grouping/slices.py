@@ -7,7 +7,7 @@ import ibis
 from stillwatch.grouping.groups import NO_COMPONENT
 from stillwatch.grouping.kinds import LINKED, SHINGLE, SHINGLE_BUNDLE
 from stillwatch.grouping.pairs import created_at
-from stillwatch.grouping.popularity import with_strata
+from stillwatch.grouping.popularity import TOKEN, with_strata
 from stillwatch.grouping.settings import Settings
 from stillwatch.model.stage import Run
 from stillwatch.model.tables import SLICES
@@ -29,21 +29,29 @@ def all_slices(
     """
     own = pairs.mutate(proposal=ibis.literal("token"), component=ibis.literal(NO_COMPONENT, "int64"))
     linked = _linked_slices(links).select(*own.columns)
-    known = own.union(linked).inner_join(codes, "account")
-    born = created_at(accounts, run)
-    known = known.left_join(born, "account_id").drop("account_id_right")
+    known = _numbered(own.union(linked))
+    people = codes.left_join(created_at(accounts, run), "account_id").drop("account_id_right")
+    known = known.inner_join(people, "account")
     # NOTE: DuckDB's epoch_seconds keeps fractions and Spark's cuts them, so both get whole seconds.
-    onset, created = (moment.truncate("s").epoch_seconds() for moment in (known.onset, known.created_at))
+    onset, created = (moment.epoch_seconds().floor() for moment in (known.onset, known.created_at))
     age = (onset - created).cast("float64") / _SECONDS_PER_DAY
     stratified = with_strata(known, run, settings)
-    can_be_popular = stratified.df >= settings.popular_accounts
-    ranked = stratified.mutate(
-        slice_id=ibis.row_number().over(order_by=[stratified.token_kind, stratified.token, stratified.account]),
-        age_days=(age >= 0).ifelse(age, ibis.null()),
-        cohort=can_be_popular.ifelse(stratified.cohort, ibis.null()),
-        stratum=can_be_popular.ifelse(stratified.stratum, ibis.null()),
-    )
-    return ranked.select(*SLICES.schema.names, *_PROPOSES)
+    aged = stratified.mutate(age_days=(age >= 0).ifelse(age, ibis.null()))
+    return aged.select(*SLICES.schema.names, *_PROPOSES)
+
+
+def _numbered(rows: "ir.Table") -> "ir.Table":
+    """`rows` with `slice_id`, the rank of (token_kind, token, account).
+
+    NOTE: the rank is that of the token's first row plus the place among the token's rows. One rank over all rows would
+    be sorted by a single thread.
+    """
+    sizes = rows.group_by(*TOKEN).agg(n_rows=rows.count())
+    until = sizes.n_rows.sum().over(ibis.cumulative_window(order_by=[sizes[name] for name in TOKEN]))
+    starts = sizes.select(*TOKEN, n_before=until - sizes.n_rows)
+    placed = rows.inner_join(starts, TOKEN)
+    place = ibis.row_number().over(group_by=[placed[name] for name in TOKEN], order_by=placed.account)
+    return placed.mutate(slice_id=(placed.n_before + place).cast("int64")).drop("n_before")
 
 
 def slice_sources(slices: "ir.Table", links: "ir.Table") -> "ir.Table":

@@ -62,9 +62,10 @@ def _triples(tables: Tables) -> "ir.Table":
     """`group_id, n`, pairs and triples of prompts (`e2, e3`), equal ones (`s2, s3`), their squares (`q2, q3`)."""
     bins = tables["slice_bins"]
     prompts = bins.filter(bins.axis == "prompt").select("slice_id", "bin")
-    rows = tables["group_members"].select("group_id", "slice_id").inner_join(prompts, "slice_id")
+    members = tables["group_members"].select("group_id", "slice_id")
+    rows = members.inner_join(prompts, "slice_id")
     shared = rows.group_by("group_id", "bin").agg(r=rows.count())
-    own = rows.group_by("group_id", "slice_id").agg(k=rows.count())
+    own = members.inner_join(prompts.group_by("slice_id").agg(k=prompts.count()), "slice_id")
     two = (shared.r * (shared.r - 1)).cast("decimal(38, 0)")
     three = (shared.r * (shared.r - 1) * (shared.r - 2)).cast("decimal(38, 0)")
     equal = shared.group_by("group_id").agg(

@@ -70,7 +70,7 @@ def _onsets(tables: Tables) -> "ir.Table":
     on_day = bins.filter(bins.axis == "day")
     active = on_day.group_by("slice_id").agg(n_days=on_day.count())
     slices = tables["slices"]
-    first, last = (slices[name].truncate("s").epoch_seconds() for name in ("first_seen_at", "last_seen_at"))
+    first, last = (slices[name].epoch_seconds().floor() for name in ("first_seen_at", "last_seen_at"))
     seen = slices.select("slice_id", first=first, span=last - first)
     rows = seen.mutate(silence=seen["first"] - seen["first"].min().over()).left_join(active, "slice_id")
     gap = rows.span / ibis.greatest(rows.n_days - 1, 1)

@@ -113,7 +113,7 @@ def _later_onsets(members: "ir.Table", suspensions: "ir.Table", spans: "ir.Table
 
 def _seconds(moment: "ir.TimestampValue") -> "ir.IntegerValue":
     """Whole seconds since 1970: engines disagree on fractions."""
-    return moment.truncate("s").epoch_seconds().cast("int64")
+    return moment.epoch_seconds().floor().cast("int64")
 
 
 SIGNAL = Signal(
