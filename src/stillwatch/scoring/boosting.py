@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stillwatch.scoring.walk import walk
 from stillwatch.stats.conformal import FloatArray, IntArray
 
 LEAF: Final = -1
@@ -72,9 +73,7 @@ class Boosting(msgspec.Struct, frozen=True, kw_only=True):
         forest = _Forest.of(self.trees)
         found = np.empty(len(features))
         for rows in _chunks(len(features)):
-            leaves = forest.roots
-            for step in forest.descend(features[rows]):
-                leaves = step.children
+            leaves, _ = forest.walked(features[rows])
             found[rows] = forest.values[leaves].sum(axis=-1)
         return found + self.baseline
 
@@ -84,29 +83,14 @@ class Boosting(msgspec.Struct, frozen=True, kw_only=True):
         Path attribution: a split's feature is credited with the change of node value from parent to child.
         """
         forest = _Forest.of(self.trees)
-        found = np.zeros(features.shape)
-        n_features = len(self.features)
+        found = np.empty(features.shape)
         for rows in _chunks(len(features)):
-            part = found[rows]
-            at = n_features * np.arange(len(part))[:, None]
-            for step in forest.descend(features[rows]):
-                change = forest.values[step.children] - forest.values[step.nodes]
-                cells = (at + step.features).ravel()
-                part += np.bincount(cells, change.ravel(), minlength=part.size).reshape(part.shape)
+            _, found[rows] = forest.walked(features[rows])
         return found
 
     def is_sound(self) -> bool:
         """Whether every tree can be walked and every feature has its gain."""
         return len(self.gains) == len(self.features) and all(tree.is_sound(len(self.features)) for tree in self.trees)
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One level down in every tree: from which nodes, by which features, to which children; (n_rows, n_trees)."""
-
-    nodes: IntArray
-    features: IntArray
-    children: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +122,13 @@ class _Forest:
             roots,
         )
 
-    def descend(self, features: FloatArray) -> Iterator[_Step]:
-        """The levels of all trees until every row of `features` (n_rows, n_features) is in a leaf of each."""
-        rows = np.arange(len(features))[:, None]
-        nodes = np.broadcast_to(self.roots, (len(features), len(self.roots)))
-        while True:
-            by = self.features[nodes]
-            children = np.where(features[rows, by] <= self.thresholds[nodes], self.left[nodes], self.right[nodes])
-            yield _Step(nodes, by, children)
-            if np.array_equal(children, nodes):
-                return
-            nodes = children
+    def walked(self, features: FloatArray) -> tuple[IntArray, FloatArray]:
+        """The leaf of every row of `features` in each tree (n_rows, n_trees), and what each feature adds on the way."""
+        leaves = np.tile(self.roots, (len(features), 1))
+        added = np.zeros(features.shape)
+        nodes = (self.features, self.thresholds, self.left, self.right, self.values)
+        walk(np.ascontiguousarray(features, dtype=np.float64), *nodes, leaves, added)
+        return leaves, added
 
 
 def _joined(columns: Sequence[Sequence[float]]) -> FloatArray:
