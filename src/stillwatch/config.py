@@ -25,6 +25,7 @@ from stillwatch.pulse import Settings as PulseSettings
 from stillwatch.response.settings import Settings as ResponseSettings
 from stillwatch.response.webhooks.settings import Settings as WebhookSettings
 from stillwatch.scoring import Settings as ScoringSettings
+from stillwatch.screening.settings import Settings as ScreeningSettings
 from stillwatch.signals import Settings as SignalSettings
 from stillwatch.sources import Settings as SourceSettings
 from stillwatch.store.spool import Settings as SpoolSettings
@@ -134,6 +135,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     campaigns: CampaignSettings = msgspec.field(default_factory=CampaignSettings)
     exposure: ExposureSettings = msgspec.field(default_factory=ExposureSettings)
     response: ResponseSettings = msgspec.field(default_factory=ResponseSettings)
+    screening: ScreeningSettings = msgspec.field(default_factory=ScreeningSettings)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
     watch: WatchSettings = msgspec.field(default_factory=WatchSettings)
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)

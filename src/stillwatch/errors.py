@@ -12,6 +12,7 @@ StillwatchError
 │   ├── LakeCorrupt       the manifest names something that is not there
 │   └── SchemaMismatch    rows do not have the shape of their table
 ├── SourceError           a telemetry file as a whole is not what its source expects
+├── ListError             a screening list or register is not what its format says
 ├── VaultError            a sealed identity cannot be written or opened
 ├── LedgerError           the ledger does not verify
 ├── GuardRefused          nothing of what was asked may leave or come in
@@ -83,6 +84,12 @@ class SchemaMismatch(LakeError):
 
 class SourceError(StillwatchError):
     """A telemetry file as a whole is not what its source expects."""
+
+    exit_code = 4
+
+
+class ListError(StillwatchError):
+    """A screening list, a register or a table of networks is missing, damaged or in no known format."""
 
     exit_code = 4
 

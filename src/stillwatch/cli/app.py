@@ -39,6 +39,7 @@ VERBS = {
     "report": "report:report",
     "exposure": "exposure:exposure",
     "respond": "respond:respond",
+    "screen": "screen:screen",
     "simulate": "simulate:simulate",
     "evaluate": "evaluate:evaluate",
     "keys": "api_keys:keys",

@@ -1,6 +1,7 @@
 """The vault: raw identities, sealed. Everything else in stillwatch holds one-way pseudonyms."""
 
 import os
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -80,21 +81,38 @@ class Vault:
         Raises:
             VaultError: nothing is sealed there, it has expired, or it does not open; or no actor or reason is given.
         """
-        kind = _known(identity_class)
-        _check_said(actor, reason)
-        where = (_SEALED.c.identity_class == kind) & (_SEALED.c.pseudonym == pseudonym)
-        with self._state.reading() as connection:
-            row = connection.execute(
-                sa.select(_SEALED.c.key_id, _SEALED.c.sealed, _SEALED.c.expires_at).where(where)
-            ).first()
-        if row is None or (row.expires_at is not None and row.expires_at <= microseconds(at)):
+        opened = self.open_many(identity_class, [pseudonym], actor=actor, reason=reason, at=at)
+        if pseudonym not in opened:
             raise VaultError(
-                f"no identity of class {kind} is sealed under this pseudonym, or it has expired; "
+                f"no identity of class {identity_class} is sealed under this pseudonym, or it has expired; "
                 "the retention policy decides which classes are kept and for how long"
             )
-        value = self._opened(kind, pseudonym, row.key_id, row.sealed)
-        self._record("vault.open", kind, pseudonym, actor=actor, reason=reason, at=at)
-        return value
+        return opened[pseudonym]
+
+    def open_many(
+        self, identity_class: str, pseudonyms: Collection[int], *, actor: str, reason: str, at: datetime
+    ) -> dict[int, str]:
+        """The raw values behind pseudonyms; those of which nothing is sealed, or no longer, are left out.
+
+        Each opening is an entry of the ledger before any value is returned.
+
+        Raises:
+            VaultError: a value does not open, or no actor or reason is given; nothing is returned then.
+        """
+        kind = _known(identity_class)
+        _check_said(actor, reason)
+        wanted = sorted(set(pseudonyms))
+        opened: dict[int, str] = {}
+        for start in range(0, len(wanted), ROWS_AT_ONCE):
+            some = wanted[start : start + ROWS_AT_ONCE]
+            where = (_SEALED.c.identity_class == kind) & _SEALED.c.pseudonym.in_(some)
+            with self._state.reading() as connection:
+                query = sa.select(_SEALED.c.pseudonym, _SEALED.c.key_id, _SEALED.c.sealed, _SEALED.c.expires_at)
+                rows = connection.execute(query.where(where).order_by(_SEALED.c.pseudonym)).all()
+            valid = [row for row in rows if row.expires_at is None or row.expires_at > microseconds(at)]
+            opened |= {row.pseudonym: self._opened(kind, row.pseudonym, row.key_id, row.sealed) for row in valid}
+        self._record("vault.open", kind, list(opened), actor=actor, reason=reason, at=at)
+        return opened
 
     def erase(self, pseudonym: int, *, actor: str, reason: str, at: datetime) -> int:
         """Remove what is sealed under a pseudonym, in all classes; returns how many rows went.
@@ -173,11 +191,14 @@ class Vault:
                 "check that STILLWATCH_KEYS names the key file of this workspace"
             ) from error
 
-    def _record(self, event: str, kind: str, pseudonym: int, *, actor: str, reason: str, at: datetime) -> None:
+    def _record(
+        self, event: str, kind: str, pseudonyms: Sequence[int], *, actor: str, reason: str, at: datetime
+    ) -> None:
         with self._state.writing() as connection:
-            subject = self._ledger.pseudonymous(connection, _subject(kind, pseudonym))
-            body = {"actor": actor, "reason": reason, "identity_class": kind, "subject": subject}
-            self._ledger.append_within(connection, event, body, at)
+            for pseudonym in pseudonyms:
+                subject = self._ledger.pseudonymous(connection, _subject(kind, pseudonym))
+                body = {"actor": actor, "reason": reason, "identity_class": kind, "subject": subject}
+                self._ledger.append_within(connection, event, body, at)
 
 
 def _associated(kind: str, pseudonym: int, key_id: str) -> bytes:

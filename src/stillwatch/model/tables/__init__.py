@@ -32,6 +32,7 @@ from stillwatch.model.tables.ingested import (
 from stillwatch.model.tables.kinds import BINS, COUNT, DAY, FLAG, HASH, REAL, TEXT, TEXTS, TIME
 from stillwatch.model.tables.pulses import PULSES
 from stillwatch.model.tables.responses import DECISION_EVENTS, DECISIONS, POLICIES
+from stillwatch.model.tables.screened import SCREENING_HITS, SCREENING_MARKS, SCREENING_REVIEWS, SCREENING_RUNS
 from stillwatch.model.tables.watching import (
     WATCH_RUNS,
     WATCHED_CAMPAIGNS,
@@ -77,6 +78,10 @@ __all__ = [
     "PROMPT_SKETCHES",
     "PULSES",
     "REAL",
+    "SCREENING_HITS",
+    "SCREENING_MARKS",
+    "SCREENING_REVIEWS",
+    "SCREENING_RUNS",
     "SLICES",
     "SLICE_BINS",
     "TABLES",
@@ -98,4 +103,5 @@ TABLES: tuple[Table, ...] = (
     DECISIONS, DECISION_EVENTS, POLICIES, API_KEYS, AUDIT_ENTRIES,
     WATCH_RUNS, WATCHED_CAMPAIGNS, WEBHOOK_EVENTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS,
     EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES,
+    SCREENING_HITS, SCREENING_RUNS, SCREENING_MARKS, SCREENING_REVIEWS,
 )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Through which doors flagged use comes: serving regions, data-centre operators, resellers, marketplaces."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stillwatch.stats.intervals import wilson
+
+
+class Door(StrEnum):
+    """What a channel is."""
+
+    REGION = "serving region"
+    OPERATOR = "operator"
+    RESELLER = "reseller"
+    MARKETPLACE = "marketplace"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Exchanges of one account through one channel."""
+
+    door: Door
+    channel: str
+    account_id: str
+    n_exchanges: int
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What came through one channel.
+
+    `flagged_share` is the share of accounts that are accused or in review; `low` and `high` bound it at 95 %.
+    `lift` is the ratio to the share among all accounts, None where that is zero. `n_held` and `n_review` count what
+    screening says.
+    """
+
+    door: Door
+    channel: str
+    n_accounts: int
+    n_flagged: int
+    n_exchanges: int
+    n_flagged_exchanges: int
+    flagged_share: float
+    low: float
+    high: float
+    lift: float | None
+    n_held: int
+    n_review: int
+
+
+def channels(
+    uses: Iterable[Use], *, flagged: frozenset[str], screened: Mapping[str, str], overall_share: float
+) -> list[Channel]:
+    """What came through each channel, most flagged exchanges first within each kind of door.
+
+    An account that used two channels counts in both. The interval is Wilson's and takes accounts as independent;
+    accounts of one campaign are not, so a channel that one campaign used has a wider one in truth.
+    """
+    rows: dict[tuple[Door, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for use in uses:
+        rows[use.door, use.channel][use.account_id] += use.n_exchanges
+    found = [_channel(door, name, counts, flagged, screened, overall_share) for (door, name), counts in rows.items()]
+    return sorted(found, key=lambda one: (one.door, -one.n_flagged_exchanges, -one.n_exchanges, one.channel))
+
+
+def _channel(
+    door: Door,
+    name: str,
+    counts: Mapping[str, int],
+    flagged: frozenset[str],
+    screened: Mapping[str, str],
+    overall_share: float,
+) -> Channel:
+    bad = [account for account in counts if account in flagged]
+    share = len(bad) / len(counts)
+    low, high = wilson(len(bad), len(counts))
+    levels = [screened.get(account) for account in counts]
+    return Channel(
+        door=door,
+        channel=name,
+        n_accounts=len(counts),
+        n_flagged=len(bad),
+        n_exchanges=sum(counts.values()),
+        n_flagged_exchanges=sum(counts[account] for account in bad),
+        flagged_share=share,
+        low=low,
+        high=high,
+        lift=share / overall_share if overall_share else None,
+        n_held=levels.count("hold"),
+        n_review=levels.count("review"),
+    )
