@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,33 +39,47 @@ def clock() -> Clock:
     return Clock()
 
 
+def settle(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Point the command line at the workspace in `folder`."""
+    patch.chdir(folder)
+    patch.setenv("STILLWATCH_KEYS", str(folder / "keys.json"))
+    patch.setenv("XDG_CONFIG_HOME", str(folder / "configuration"))
+    patch.setenv("STILLWATCH_WORKSPACE", str(folder / "workspace"))
+    patch.setenv("STILLWATCH_ENGINES__MEMORY_LIMIT", "500MB")
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a workspace of four named accounts and some traffic; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("screen")
+    with pytest.MonkeyPatch.context() as patch:
+        settle(folder, patch)
+        patch.setattr("stillwatch.python_api.now", Clock())
+        assert main(["init"]) == 0
+        write_accounts(folder, NAMES)
+        (folder / "records.csv").write_text(
+            "source_record_id,account_id,start_time,request_model,client_asn,client_geo_country,cloud_region,"
+            "access_channel,org_id\n"
+            + "".join(
+                f"r{number}-{call},{account},2026-05-09T10:00:00Z,m,64500,{'FR' if number else 'XK'},"
+                f"{'eu-west' if number % 2 else 'ap-south'},{'reseller' if number < 2 else 'first_party'},org-r\n"
+                for number, account in enumerate(NAMES)
+                for call in range(3)
+            )
+        )
+        assert main(["ingest", "records.csv", "--source", "canonical"]) == 0
+    (folder / "list.csv").write_text(LISTED)
+    return folder
+
+
 @pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Path:
-    """A folder with a workspace of four named accounts and some traffic, and a list."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STILLWATCH_KEYS", str(tmp_path / "keys.json"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
-    monkeypatch.setenv("STILLWATCH_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setenv("STILLWATCH_ENGINES__MEMORY_LIMIT", "500MB")
+def inside(ingested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Path:
+    """A copy of the folder, with a clock that the test sets."""
+    folder = tmp_path / "copy"
+    shutil.copytree(ingested, folder)
+    settle(folder, monkeypatch)
     monkeypatch.setattr("stillwatch.python_api.now", clock)
-    assert main(["init"]) == 0
-    write_accounts(tmp_path, NAMES)
-    with (tmp_path / "records.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(
-            ["source_record_id", "account_id", "start_time", "request_model", "client_asn", "client_geo_country",
-             "cloud_region", "access_channel", "org_id"]
-        )  # fmt: skip
-        for number, account in enumerate(NAMES):
-            region = "eu-west" if number % 2 else "ap-south"
-            for call in range(3):
-                writer.writerow(
-                    [f"r{number}-{call}", account, "2026-05-09T10:00:00Z", "m", 64500, "FR" if number else "XK", region,
-                     "reseller" if number < 2 else "first_party", "org-r"]
-                )  # fmt: skip
-    assert main(["ingest", "records.csv", "--source", "canonical"]) == 0
-    (tmp_path / "list.csv").write_text(LISTED)
-    return tmp_path
+    return folder
 
 
 def write_accounts(folder: Path, names: dict[str, str]) -> None:
