@@ -59,8 +59,9 @@ def candidates(left: Sequence[Name], right: Sequence[Name], *, threads: int = 1)
 
 
 def _features(name: Name) -> set[str]:
-    """Trigrams of each word with its ends marked, and the sound of each word."""
-    features: set[str] = set()
+    """Trigrams of each word with its ends marked and of all words written together, and the sound of each word."""
+    together = "".join(name.core)
+    features = {together[at : at + 3] for at in range(len(together) - 2)}
     for word in name.core:
         if not is_particle(word) or len(name.core) == 1:
             framed = f"^{word}$"

@@ -19,6 +19,9 @@ ADDITION_ONE_WORD: Final = 0.8
 ADDITION_ORGANISATION: Final = 0.75
 """Share of the score that words on one side only take: little for people who agree in two words (patronymics)."""
 
+TOGETHER_LETTERS: Final = 7
+"""Names with fewer letters are not compared without their spaces."""
+
 CONTRADICTION: Final = 1.6
 """How fast words left over on both sides take the score; set as WORD_FLOOR was."""
 
@@ -68,13 +71,17 @@ def compare(left: Name, right: Name, rarity: Rarity, kind: Kind = Kind.UNKNOWN) 
 
 def _compared(left: Name, right: Name, rarity: Rarity, *, is_person: bool) -> Likeness:
     paired, rest_left, rest_right = _aligned(left.core, right.core, is_person=is_person)
-    if not paired:
+    if not paired and not _together(left, right):
         return Likeness(0.0, (), left.core, right.core)
     weights = [min(_weight(pair.left, rarity), _weight(pair.right, rarity)) for pair in paired]
+    if not paired:
+        return _written_together(left, right, rarity)
     agreed = sum(weight * pair.likeness for weight, pair in zip(weights, paired, strict=True))
     base = agreed / sum(weights)
     lost = [sum(_weight(word, rarity) for word in rest) for rest in (rest_left, rest_right)]
-    score = base * _kept(sum(weights), min(lost), max(lost), _n_solid(paired), is_person=is_person)
+    score = _together(left, right) or base * _kept(
+        sum(weights), min(lost), max(lost), _n_solid(paired), is_person=is_person
+    )
     if _numbers(rest_left) != _numbers(rest_right):
         score = min(score, 0.5)
     return Likeness(
@@ -85,6 +92,32 @@ def _compared(left: Name, right: Name, rarity: Rarity, *, is_person: bool) -> Li
         round(agreed, 2),
         sum(weight >= RARE_BITS and pair.likeness >= 0.9 for weight, pair in zip(weights, paired, strict=True)),
     )
+
+
+def _written_together(left: Name, right: Name, rarity: Rarity) -> Likeness:
+    """The likeness of names that share no word, only their letters in a row."""
+    pair = Paired(" ".join(left.core), " ".join(right.core), _together(left, right), "joined")
+    bits = min(_weight(pair.left, rarity), _weight(pair.right, rarity))
+    return Likeness(pair.likeness, (pair,), bits=round(bits, 2), n_rare=0)
+
+
+def _together(left: Name, right: Name) -> float:
+    """Likeness of two names whose letters are the same but for where words end, one letter aside; else 0."""
+    one, other = "".join(left.core), "".join(right.core)
+    if left.core == right.core or min(len(one), len(other)) < TOGETHER_LETTERS or _digits(one) != _digits(other):
+        return 0.0
+    if len(left.core) == len(right.core) and _differ_in_one_word(left.core, right.core):
+        return 0.0
+    return {0: 0.97, 1: 0.9}.get(DamerauLevenshtein.distance(one, other, score_cutoff=1), 0.0)
+
+
+def _differ_in_one_word(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether all words but one are equal in place: then no word ends elsewhere, and the words decide."""
+    return sum(one != other for one, other in zip(left, right, strict=True)) == 1
+
+
+def _digits(text: str) -> str:
+    return "".join(char for char in text if char.isdigit())
 
 
 def _kept(matched: float, both: float, more: float, n_solid: int, *, is_person: bool) -> float:

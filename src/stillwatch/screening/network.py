@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from stillwatch.screening.ranges import Network, as_number
+from stillwatch.screening.ranges import Network
 
 HOSTING_WORDS: Final = re.compile(
     r"\b(?:hosting|hosted|host|cloud|datacent(?:er|re)|data cent(?:er|re)|server|servers|vps|colo|colocation|dedicated|"
@@ -20,6 +20,9 @@ HOSTING_WORDS: Final = re.compile(
 )
 VPN_WORDS: Final = re.compile(r"\b(?:vpn|proxy|proxies|anonymi[sz]\w*|tunnel|tor exit)\b", re.IGNORECASE)
 """Words in an operator's name. They say little: many a VPN calls itself a telecom, and the other way round."""
+
+
+_LISTED: Final = re.compile(r'\s*"?(?:AS)?(?P<asn>\d{1,10})"?\s*(?:[,#\s]\s*(?P<operator>.*))?$', re.IGNORECASE)
 
 
 class NetworkKind(StrEnum):
@@ -63,13 +66,12 @@ class NetworkList:
 
 
 def read_network_list(name: str, kind: NetworkKind, body: str) -> NetworkList:
-    """ASNs from lines `AS64500 # operator` or `64500,"operator"`; lines without a number are passed over."""
-    operators: dict[int, str] = {}
-    for line in body.splitlines():
-        number, _, operator = re.sub(r"\s*[,#]\s*", "\t", line.strip(), count=1).partition("\t")
-        asn = as_number(number)
-        if asn is not None:
-            operators[asn] = operator.strip().strip('"')
+    """ASNs from lines `AS64500 # operator` or `64500,"operator"`; lines that begin otherwise are passed over."""
+    operators = {
+        int(found["asn"]): (found["operator"] or "").strip().strip('"')
+        for found in map(_LISTED.match, body.splitlines())
+        if found
+    }
     return NetworkList(name, kind, operators)
 
 
