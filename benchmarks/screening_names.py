@@ -159,12 +159,8 @@ def brute_force(names: list[str], entries: Sequence[Entry], sources: np.ndarray)
 
 def report(who: str, right: np.ndarray, flagged: np.ndarray) -> None:
     half = len(flagged) // 2
-    print(
-        f"{who}: misspelled {right[:PLANTED].mean():.1%} and scrambled {right[PLANTED:].mean():.1%} of {PLANTED} found;"
-    )
-    print(
-        f"    flagged of made-up companies {flagged[:half].mean():.2%}, of recombined people {flagged[half:].mean():.2%}"
-    )
+    print(f"{who}: misspelled {right[:PLANTED].mean():.1%}, scrambled {right[PLANTED:].mean():.1%} of {PLANTED} found;")
+    print(f"    flagged: made-up companies {flagged[:half].mean():.2%}, recombined people {flagged[half:].mean():.2%}")
 
 
 def treated(data: Path) -> None:
@@ -253,9 +249,7 @@ def main() -> None:
     parser.add_argument("--nomenklatura", help="interpreter that has nomenklatura")
     chosen = parser.parse_args()
     load = os.getloadavg()[0]
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}, seed {chosen.seed}"
-    )
+    print(f"{os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}, seed {chosen.seed}")
     speed(chosen.data, chosen.names, chosen.entries, chosen.seed)
     treated(chosen.data)
     labelled(chosen.data, chosen.nomenklatura)
