@@ -87,6 +87,13 @@ def test_the_vault_opens_only_for_a_named_actor_with_a_reason(vault: Vault, acto
         vault.open("email", 1, actor=actor, reason=reason, at=NOON)
 
 
+def test_many_open_at_once_with_one_entry_each_and_those_never_sealed_are_left_out(vault: Vault, state: State) -> None:
+    seal(vault, {1: "ann@example.org", 2: "bob@example.org"})
+    found = vault.open_many("email", [2, 1, 3, 1], actor="officer", reason="screening", at=NOON)
+    assert found == {1: "ann@example.org", 2: "bob@example.org"}
+    assert len(Ledger(state).entries("vault.open")) == 2
+
+
 def test_what_was_never_sealed_does_not_open_and_is_not_logged(vault: Vault, state: State) -> None:
     with pytest.raises(VaultError, match="no identity"):
         opened(vault, 1)

@@ -214,12 +214,12 @@ def network(
     ranges
         Table of address ranges, or an .mmdb file, for records whose network telemetry does not name.
     """
+    least = current().settings().config.screening.crowd_accounts
     with _screener() as screener:
         from stillwatch.screening.ranges import open_table
 
         table = None if ranges is None else open_table(ranges)
         found = screener.screen_network(_network_lists(hosting, vpn), actor=by, table=table)
-        least = screener.crowd_accounts
     rows = _crowd_rows(found, least)
     talk(f"{len(rows):,} networks, {sum(bool(row['for_review']) for row in rows):,} for review")
     columns = ("network", "operator", "kind", "sureness", "n_accounts", "n_unrelated", "n_exchanges", "for_review")

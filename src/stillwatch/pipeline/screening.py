@@ -19,12 +19,12 @@ from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import ListError
 from stillwatch.model.tables import ACCOUNT_FINDINGS, ACCOUNTS, DETECTION_RUNS, EXCHANGE_RECORDS
-from stillwatch.screening.channels import Channel, Door, Use, channels
+from stillwatch.screening.channels import Channel, channels, doors
 from stillwatch.screening.listed import Entry, Subject, subject_digest
 from stillwatch.screening.lists import ListFormat, read_list
 from stillwatch.screening.match import match_names, rarity_of
 from stillwatch.screening.names import NORMALISER_VERSION, Kind
-from stillwatch.screening.network import Classified, Crowd, NetworkKind, NetworkList, classify, crowds
+from stillwatch.screening.network import Crowd, NetworkList, crowds
 from stillwatch.screening.outcome import Cause, Hit, Level
 from stillwatch.screening.owned import ownership_hits
 from stillwatch.screening.ownership import Stake
@@ -39,7 +39,6 @@ from stillwatch.store.workspace import Workspace
 
 LISTS_FOLDER: Final = "screening-lists"
 _TIES: Final = ("org_id", "payment_fingerprint", "device_id", "name", "verified_owner")
-_MARKETPLACE, _RESELLER = "marketplace", "reseller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +87,6 @@ class Screener:
     def screenings(self) -> Screenings:
         """What was found and said."""
         return Screenings(self._workspace.state, self._workspace.ledger)
-
-    @property
-    def crowd_accounts(self) -> int:
-        """How many unrelated accounts behind one hosting or VPN network are many."""
-        return self._settings.crowd_accounts
 
     def add_list(self, path: Path, list_id: str, *, format: ListFormat | None = None, day: date | None = None) -> Diff:
         """Keep the list in a file as the snapshot of `day` (None: today); returns what changed."""
@@ -301,12 +295,12 @@ class Screener:
         flagged = self._flagged()
         accounts = {row["account_id"] for row in rows}
         share = len(accounts & flagged) / len(accounts) if accounts else 0.0
-        uses = [use for row in rows for use in _doors(row, lists)]
+        uses = [use for row in rows for use in doors(row, lists)]
         return channels(uses, flagged=flagged, screened=self.levels(), overall_share=share)
 
     def _crowd_hits(self, crowd: Crowd) -> Iterator[Hit]:
         one = crowd.classified
-        if not crowd.is_for_review(self.crowd_accounts):
+        if not crowd.is_for_review(self._settings.crowd_accounts):
             return
         reasons = (
             f"{one.kind} network ({one.sureness}, by {', '.join(one.said_by)})",
@@ -401,22 +395,3 @@ def _distinct(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         found.setdefault((row["account_id"], row["cause"], row["object_id"]), row)
     return list(found.values())
-
-
-def _doors(row: Mapping[str, Any], lists: Sequence[NetworkList]) -> Iterator[Use]:
-    """The channels of one row of uses."""
-    account, n = row["account_id"], row["n_exchanges"]
-    if row["cloud_region"]:
-        yield Use(Door.REGION, row["cloud_region"], account, n)
-    if row["client_asn"] is not None:
-        yield Use(Door.OPERATOR, _operator(classify(Network(row["client_asn"]), lists)), account, n)
-    if row["access_channel"] == _RESELLER and row["org_id"]:
-        yield Use(Door.RESELLER, row["org_id"], account, n)
-    if row["access_channel"] == _MARKETPLACE:
-        yield Use(Door.MARKETPLACE, row["provider_name"] or "not named", account, n)
-
-
-def _operator(one: Classified) -> str:
-    name = f" {one.network.operator}" if one.network.operator else ""
-    kind = "" if one.kind is NetworkKind.UNKNOWN else f" ({one.kind}, {one.sureness})"
-    return f"AS{one.network.asn}{name}{kind}"

@@ -1,10 +1,13 @@
 """Through which doors flagged use comes: serving regions, data-centre operators, resellers, marketplaces."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from stillwatch.screening.network import Classified, NetworkKind, NetworkList, classify
+from stillwatch.screening.ranges import Network
 from stillwatch.stats.intervals import wilson
 
 
@@ -48,6 +51,25 @@ class Channel:
     lift: float | None
     n_held: int
     n_review: int
+
+
+def doors(row: Mapping[str, Any], lists: Sequence[NetworkList]) -> Iterator[Use]:
+    """The channels of one row of uses; `lists` say of which kind an operator is."""
+    account, n = row["account_id"], row["n_exchanges"]
+    if row["cloud_region"]:
+        yield Use(Door.REGION, row["cloud_region"], account, n)
+    if row["client_asn"] is not None:
+        yield Use(Door.OPERATOR, _operator(classify(Network(row["client_asn"]), lists)), account, n)
+    if row["access_channel"] == "reseller" and row["org_id"]:
+        yield Use(Door.RESELLER, row["org_id"], account, n)
+    if row["access_channel"] == "marketplace":
+        yield Use(Door.MARKETPLACE, row["provider_name"] or "not named", account, n)
+
+
+def _operator(one: Classified) -> str:
+    name = f" {one.network.operator}" if one.network.operator else ""
+    kind = "" if one.kind is NetworkKind.UNKNOWN else f" ({one.kind}, {one.sureness})"
+    return f"AS{one.network.asn}{name}{kind}"
 
 
 def channels(
