@@ -7,6 +7,7 @@ complement of the unsigned hash), because Spark SQL has no unsigned type. Null m
 from stillwatch.model.table import Table
 from stillwatch.model.tables.access import API_KEYS, AUDIT_ENTRIES
 from stillwatch.model.tables.aggregates import ACCOUNT_DAYS, TOKEN_USES
+from stillwatch.model.tables.attributed import ATTRIBUTION_EVENTS, ATTRIBUTIONS
 from stillwatch.model.tables.exposed import EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES
 from stillwatch.model.tables.findings import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS, JUDGEMENTS
 from stillwatch.model.tables.groups import (
@@ -47,6 +48,8 @@ __all__ = [
     "ACCOUNT_EVENTS",
     "ACCOUNT_FINDINGS",
     "API_KEYS",
+    "ATTRIBUTIONS",
+    "ATTRIBUTION_EVENTS",
     "AUDIT_ENTRIES",
     "BINS",
     "CALIBRATIONS",
@@ -102,6 +105,6 @@ TABLES: tuple[Table, ...] = (
     CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, DETECTION_RUNS, JUDGEMENTS, IDENTITIES,
     DECISIONS, DECISION_EVENTS, POLICIES, API_KEYS, AUDIT_ENTRIES,
     WATCH_RUNS, WATCHED_CAMPAIGNS, WEBHOOK_EVENTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS,
-    EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES,
+    EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES, ATTRIBUTIONS, ATTRIBUTION_EVENTS,
     SCREENING_HITS, SCREENING_RUNS, SCREENING_MARKS, SCREENING_REVIEWS,
 )  # fmt: skip
