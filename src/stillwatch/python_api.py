@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -294,9 +294,21 @@ class Stillwatch:
                 self.workspace.lake, _as_run(self._run(run_id)), engine=engine, config=self.config
             )  # fmt: skip
 
+    def dossier(self, campaign_id: str, *, run_id: str | None = None, **said: Any) -> bytes:
+        """The dossier of a campaign as the bytes of a zip; `said` are further fields of `pipeline.dossier.Wanted`.
+
+        Raises:
+            UsageError: there is no such campaign in the run.
+            EnvironmentFault: a PDF is wanted and typst is not installed.
+        """
+        from stillwatch.pipeline.dossier import Dossiers, Wanted
+
+        wanted = Wanted(campaign_id, _as_run(self._run(run_id)), **said)
+        return Dossiers(self.workspace, self.config, clock=self._clock).build(wanted)
+
     def judge(self, subject_id: str, verdict: str, *, author: str, note: str) -> str:
         """Record what a person thinks of a campaign (`c-...`) or an account; returns the judgement's id."""
-        kind = "campaign" if subject_id in self._known_campaigns() else "account"
+        kind = "campaign" if subject_id in self.known_campaigns() else "account"
         return self.workspace.journal.record_judgement(
             subject_kind=kind, subject_id=subject_id, verdict=verdict, author=author, note=note, judged_at=self._clock()
         )
@@ -328,7 +340,8 @@ class Stillwatch:
         self.workspace.journal.record_batches(rows, self._clock())
         return reports
 
-    def _known_campaigns(self) -> set[str]:
+    def known_campaigns(self) -> set[str]:
+        """Ids of the campaigns of every stored run."""
         return set(self._read(CAMPAIGNS)["campaign_id"].to_pylist())
 
     def _run(self, run_id: str | None) -> dict[str, object]:

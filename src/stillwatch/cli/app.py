@@ -38,6 +38,7 @@ VERBS = {
     "judge": "findings:judge",
     "report": "report:report",
     "exposure": "exposure:exposure",
+    "dossier": "dossier:dossier",
     "respond": "respond:respond",
     "screen": "screen:screen",
     "simulate": "simulate:simulate",

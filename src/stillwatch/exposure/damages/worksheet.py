@@ -78,12 +78,24 @@ class Worksheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             ConfigError: the file cannot be read, a name in it is unknown, or a range does not ascend.
         """
         try:
-            sheet = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), cls, strict=False)
-            sheet.ranges()
+            return cls.parse(path.read_text(encoding="utf-8"), str(path))
         except OSError as error:
             raise ConfigError(f"cannot read the worksheet {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, ValueError) as error:
+        except UnicodeDecodeError as error:
             raise ConfigError(f"worksheet {path} is not valid: {error}") from error
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> "Worksheet":
+        """The worksheet in a TOML text, called `name` where it is wrong.
+
+        Raises:
+            ConfigError: a name in it is unknown, or a range does not ascend.
+        """
+        try:
+            sheet = msgspec.convert(tomllib.loads(text), cls, strict=False)
+            sheet.ranges()
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+            raise ConfigError(f"worksheet {name} is not valid: {error}") from error
         return sheet
 
     def ranges(self) -> dict[str, Range]:

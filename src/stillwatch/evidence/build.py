@@ -1,0 +1,63 @@
+"""The contents of a dossier: extracts, report, texts, and the program that checks them."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import rfc8785
+
+from stillwatch.evidence import standalone
+from stillwatch.evidence.bundle import Extract
+from stillwatch.evidence.case import ABOUT_ACCOUNTS, Case
+from stillwatch.evidence.report import content, html_report, pdf_report
+
+TEXTS = ("README.txt", "methods.md", "glossary.md", "certification-902-13.txt", "certification-902-14.txt")
+WORKSHEET = "damages-worksheet.toml"
+REDACTIONS = "redactions.json"
+
+
+def contents(case: Case, extracts: dict[str, Extract], public_key: bytes, *, has_pdf: bool) -> dict[str, bytes]:
+    """Every file of the dossier but the ledger's, the manifest and the signature; equal cases give equal bytes.
+
+    Raises:
+        EnvironmentFault: a PDF is wanted and typst is not installed.
+    """
+    said = content(case, {name: one.root() for name, one in extracts.items()})
+    made = {one.path: one.body() for one in extracts.values()}
+    made["report.html"] = html_report(said)
+    if has_pdf:
+        made["report.pdf"] = pdf_report(said, at=case.run["as_of"])
+    made |= {name: _text(name, case) for name in TEXTS}
+    made[REDACTIONS] = rfc8785.dumps(_redactions(extracts))
+    made[standalone.KEY] = public_key
+    made["verify.py"] = Path(standalone.__file__).read_bytes()
+    if case.money is not None:
+        made[WORKSHEET] = case.money.worksheet.encode()
+    return made
+
+
+def _text(name: str, case: Case) -> bytes:
+    text = (files("stillwatch.evidence") / "texts" / name).read_text(encoding="utf-8")
+    return text.replace("{dossier_id}", case.dossier_id).replace("{version}", case.version).encode()
+
+
+def _redactions(extracts: dict[str, Extract]) -> list[dict[str, str | int]]:
+    """What was left out of which extract, and why."""
+    log: list[dict[str, str | int]] = [
+        {
+            "extract": one.path,
+            "n_rows": len(one.rows),
+            "left_out": "every row",
+            "reason": "rows about single accounts; each can be disclosed later and verifies under the same root",
+        }
+        for name, one in sorted(extracts.items())
+        if one.is_redacted and name in ABOUT_ACCOUNTS
+    ]
+    log.append(
+        {
+            "extract": "extracts/members.tsv",
+            "n_rows": len(extracts["members"].rows),
+            "left_out": "token",
+            "reason": "hashes of texts never leave in clear; a reference of this dossier stands for each",
+        }
+    )
+    return log

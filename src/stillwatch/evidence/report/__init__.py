@@ -1,0 +1,7 @@
+"""The report of a dossier: one content, as HTML and as PDF."""
+
+from stillwatch.evidence.report.content import content
+from stillwatch.evidence.report.html import html_report
+from stillwatch.evidence.report.pdf import pdf_report
+
+__all__ = ["content", "html_report", "pdf_report"]

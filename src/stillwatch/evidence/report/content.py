@@ -1,0 +1,257 @@
+"""What the report says, as plain data: the same for HTML and PDF, every text of it inert."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from stillwatch.evidence.case import ABOUT_ACCOUNTS, Case, Row
+from stillwatch.evidence.report import figures
+from stillwatch.evidence.report.figures import Span
+from stillwatch.evidence.report.summary import summary
+from stillwatch.evidence.report.words import between, inert, moment, money, number, plain_name, prose, short
+from stillwatch.model.attribution import Assessment
+
+ALL = "all"
+MEMBERS_SHOWN = 24
+Content = dict[str, Any]
+
+
+def content(case: Case, roots: dict[str, str]) -> Content:
+    """Everything that a template shows. `roots` are the Merkle roots of the extracts by name."""
+    total = _total(case)
+    return {
+        "title": f"Distillation campaign {case.campaign['campaign_id']}",
+        "dossier_id": case.dossier_id,
+        "audience": case.audience,
+        "is_redacted": case.is_redacted,
+        "date": case.run["as_of"].strftime("%Y-%m-%d"),
+        "window": f"{moment(case.run['window_start'])} to {moment(case.run['as_of'])} UTC",
+        "version": case.version,
+        "tier": case.campaign["tier"],
+        "summary": summary(case, total),
+        "figures": _figures(case, total),
+        "signals": _signals(case),
+        "exposure": _exposure(case),
+        "counterfactual": _counterfactual(total),
+        "models": _models(case),
+        "members": _members(case),
+        "n_members": len(set(case.tables["members"]["account_id"].to_pylist())),
+        "attribution": _attribution(case.assessment),
+        "money": _money(case),
+        "lookalike": {
+            "name": plain_name(case.campaign["nearest_lookalike"]),
+            "margin": f"{case.campaign['margin']:+.1f}",
+        },
+        "judgements": [{name: prose(value) for name, value in row.items()} for row in case.judgements],
+        "custody": _custody(case),
+        "roots": [{"name": name, "root": root} for name, root in sorted(roots.items())],
+        "calibration": {name: prose(value) for name, value in case.calibration.items()},
+        "notes": [prose(note) for note in case.run["notes"]],
+        "alpha": short(case.run["alpha"]),
+    }
+
+
+def _total(case: Case) -> Row:
+    return next(row for row in case.tables["exposures"].to_pylist() if row["capability"] == ALL)
+
+
+def _daily(case: Case) -> list[tuple[date, int]]:
+    """Flagged exchanges of every day of the window."""
+    n: dict[date, int] = {}
+    for row in case.tables["exposure_days"].to_pylist():
+        n[row["day"]] = n.get(row["day"], 0) + row["n_flagged"]
+    first = case.run["window_start"].date()
+    last = (case.run["as_of"] - timedelta(microseconds=1)).date()
+    return [(day, n.get(day, 0)) for day in (first + timedelta(days=k) for k in range((last - first).days + 1))]
+
+
+def _figures(case: Case, total: Row) -> dict[str, str]:
+    campaign, models = case.campaign, case.tables["exposure_models"].to_pylist()
+    releases = [(inert(row["model"]), row["released_on"]) for row in models if row["released_on"] is not None]
+    members = case.tables["members"].to_pylist()
+    tokens = {str(row["token"]): row["token_kind"] for row in members}
+    spans = [
+        Span(row["capability"], row["output_tokens_low"], row["output_tokens"], row["output_tokens_high"])
+        for row in sorted(case.tables["exposures"].to_pylist(), key=lambda row: -row["output_tokens"])
+        if row["capability"] != ALL and row["output_tokens_high"]
+    ]
+    drawn = {
+        "timeline": figures.timeline(_daily(case), total["alarm_at"], releases),
+        "network": figures.network([(row["account_id"], str(row["token"])) for row in members], tokens),
+        "waterfall": figures.waterfall(
+            campaign["signals"],
+            campaign["signal_contributions"],
+            baseline=campaign["baseline"],
+            score=campaign["score"],
+        ),
+        "exposure": figures.intervals(spans, "Output tokens taken, by capability"),
+        "coverage": figures.coverage(total["coverage_by_day"], case.run["window_start"]),
+    }
+    heads = [] if case.money is None else [row for row in case.money.heads if row["median_usd"] is not None]
+    if heads:
+        amounts = [Span(row["title"], row["low_usd"], row["median_usd"], row["high_usd"]) for row in heads]
+        drawn["damages"] = figures.amounts(amounts, "Heads of damage, apart")
+    return drawn
+
+
+def _signals(case: Case) -> list[Row]:
+    """The signals that speak against the campaign, strongest first, then all others of the catalogue."""
+    p_values = dict(zip(case.campaign["signals"], case.campaign["signal_p_values"], strict=True))
+    order = {name: place for place, name in enumerate(case.campaign["signals"])}
+    known = sorted(case.signals, key=lambda one: (order.get(one.name, len(order)), one.name))
+    return [
+        {
+            "name": plain_name(one.name),
+            "p": short(p_values[one.name]) if one.name in p_values else "",
+            "question": one.question,
+            "high_means": one.high_means,
+            "innocent_cause": one.innocent_cause,
+        }
+        for one in known
+    ]
+
+
+def _exposure(case: Case) -> list[Row]:
+    rows = sorted(
+        case.tables["exposures"].to_pylist(), key=lambda row: (row["capability"] == ALL, -row["output_tokens"])
+    )
+    return [
+        {
+            "capability": plain_name(row["capability"]),
+            "exchanges": between(row, "exchanges"),
+            "useful": between(row, "useful_exchanges"),
+            "output_tokens": between(row, "output_tokens"),
+            "traces": number(row["n_traces"]),
+            "covered": f"{row['n_cells_covered'] / row['n_cells']:.0%}" if row["n_cells"] else "",
+        }
+        for row in rows
+    ]
+
+
+def _counterfactual(total: Row) -> list[str]:
+    taken, before = total["output_tokens"], total["output_tokens_before_alarm"]
+    said = []
+    if total["alarm_at"] is not None:
+        said.append(
+            f"Stopped at the first accusation ({moment(total['alarm_at'])} UTC), the campaign would have had "
+            f"{number(before)} output tokens; {number(taken - before)} came after it."
+        )
+    low, high = total["daily_output_tokens_low"], total["daily_output_tokens_high"]
+    said.append(
+        f"At the pace of its last active days ({number(low)} to {number(high)} output tokens a day), thirty more days "
+        f"would have added {number(30 * low)} to {number(30 * high)}."
+    )
+    return said
+
+
+def _models(case: Case) -> list[Row]:
+    return [
+        {
+            "model": inert(row["model"]) or "not reported",
+            "n": number(row["n_flagged"]),
+            "output_tokens": number(row["output_tokens"]),
+            "released": "" if row["released_on"] is None else row["released_on"].isoformat(),
+            "first_days": f"{row['n_first_days']} of {row['n_first_days_any']}" if row["n_first_days_any"] else "",
+            "others": "" if row["others_share"] is None else f"{row['others_share']:.0%}",
+        }
+        for row in sorted(case.tables["exposure_models"].to_pylist(), key=lambda row: (-row["n_flagged"], row["model"]))
+    ]
+
+
+def _members(case: Case) -> list[Row]:
+    """The accounts with most flagged exchanges; none in a redacted report."""
+    if case.is_redacted and "findings" in ABOUT_ACCOUNTS:
+        return []
+    rows = sorted(
+        case.tables["findings"].to_pylist(),
+        key=lambda row: (row["tier"], -row["n_flagged_exchanges"], row["account_id"]),
+    )
+    return [
+        {
+            "account": inert(row["account_id"]),
+            "tier": row["tier"],
+            "flagged": number(row["n_flagged_exchanges"]),
+            "all": number(row["n_exchanges"]),
+            "held_back": plain_name(row["held_back"] or ""),
+        }
+        for row in rows[:MEMBERS_SHOWN]
+    ]
+
+
+def _attribution(assessment: Assessment | None) -> Row | None:
+    if assessment is None:
+        return None
+    hypotheses = sorted(assessment.hypotheses, key=lambda one: (-one.likelihood.low, one.kind.value))
+    return {
+        "author": prose(assessment.author),
+        "approved_by": prose(assessment.approved_by),
+        "approved_at": moment(assessment.approved_at) if assessment.approved_at else "",
+        "hypotheses": [
+            {
+                "kind": plain_name(one.kind.value),
+                "statement": prose(one.statement),
+                "likelihood": one.likelihood.words,
+                "range": f"{one.likelihood.low:.0%} to {one.likelihood.high:.0%}",
+                "confidence": one.confidence.value,
+                "supporting": [_point(point) for point in one.supporting],
+                "contradicting": [_point(point) for point in one.contradicting],
+            }
+            for one in hypotheses
+        ],
+    }
+
+
+def _point(point: Any) -> str:
+    ref = f" [{plain_name(point.kind.value)} {inert(point.ref)}]" if point.ref else ""
+    return f"{prose(point.says)}{ref}"
+
+
+def _money(case: Case) -> Row | None:
+    if case.money is None:
+        return None
+    heads = [
+        {
+            "title": row["title"],
+            "basis": row["basis"],
+            "says": row["says"],
+            "range": "not computed"
+            if row["median_usd"] is None
+            else f"{money(row['low_usd'])} to {money(row['high_usd'])}",
+            "median": "" if row["median_usd"] is None else money(row["median_usd"]),
+            "missing": ", ".join(plain_name(name) for name in row["missing"]),
+            "left_out": ", ".join(plain_name(name) for name in row["left_out"]),
+        }
+        for row in case.money.heads
+    ]
+    combinations = [
+        {
+            "heads": " with ".join(plain_name(name) for name in row["heads"]),
+            "range": f"{money(row['low_usd'])} to {money(row['high_usd'])}",
+        }
+        for row in case.money.combinations
+    ]
+    swings = [
+        {
+            "head": plain_name(row["head"]), "input": plain_name(row["input"]),
+            "at_low": money(row["at_low_usd"]), "at_high": money(row["at_high_usd"]),
+        }
+        for row in case.money.swings
+    ]  # fmt: skip
+    return {
+        "heads": heads, "combinations": combinations, "swings": swings, "rules": list(case.money.rules),
+        "seed": case.money.seed,
+    }  # fmt: skip
+
+
+def _custody(case: Case) -> list[Row]:
+    rows = sorted(case.tables["batches"].to_pylist(), key=lambda row: (row["started_at"], row["ingest_batch_id"]))
+    return [
+        {
+            "source": inert(row["source"]),
+            "uri": inert(row["uri"]),
+            "records": number(row["records_in"]),
+            "rejected": number(row["rejected"]),
+            "read_at": moment(row["finished_at"]),
+            "digest": row["digest"][:24],
+        }
+        for row in rows
+    ]
