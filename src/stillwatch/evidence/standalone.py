@@ -193,12 +193,23 @@ def _container(container: str, body: bytes, files: dict[str, bytes], report: Rep
     """(7) The container follows from the files: nothing is hidden between them."""
     again = packed(files)
     if again != body:
-        places = [place for place, (a, b) in enumerate(zip(again, body, strict=False)) if a != b]
-        first = places[0] if places else min(len(again), len(body))
+        first = _first_difference(again, body)
         with zipfile.ZipFile(io.BytesIO(again)) as archive:
             before = [one.filename for one in archive.infolist() if one.header_offset <= first < archive.start_dir]
         raise Damaged(before[-1] if before else container, f"the container was changed at byte {first}")
     report.steps.append("(7) the container holds nothing else")
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    """The first place at which they differ, which they do."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high) // 2
+        if one[low : middle + 1] == other[low : middle + 1]:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _statement(files: dict[str, bytes], key: bytes | None, report: Report) -> Any:

@@ -261,12 +261,13 @@ def _money(wanted: Wanted, sums: pa.Table) -> Money | None:
         swings=tuple(
             {
                 "head": result.head.name,
+                "place": place,
                 "input": swing.name,
                 "at_low_usd": round(swing.at_low),
                 "at_high_usd": round(swing.at_high),
             }
             for result in assessed.heads
-            for swing in result.swings
+            for place, swing in enumerate(result.swings)
         ),
         rules=RULES,
         worksheet=wanted.worksheet.read_text(encoding="utf-8"),

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
-from stillwatch.evidence.case import ABOUT_ACCOUNTS, Case, Row
+from stillwatch.evidence.case import Case, Row
 from stillwatch.evidence.report import figures
 from stillwatch.evidence.report.figures import Span
 from stillwatch.evidence.report.summary import summary
@@ -12,6 +12,11 @@ from stillwatch.model.attribution import Assessment
 
 ALL = "all"
 MEMBERS_SHOWN = 24
+VERDICTS = {"accuse": "accusation", "review": "for review"}
+SWINGS_SHOWN = 4
+"""Of each head; the inputs that move it most."""
+PER_CAPABILITY = "capabilities."
+"""How missing inputs of a capability begin."""
 Content = dict[str, Any]
 
 
@@ -26,7 +31,7 @@ def content(case: Case, roots: dict[str, str]) -> Content:
         "date": case.run["as_of"].strftime("%Y-%m-%d"),
         "window": f"{moment(case.run['window_start'])} to {moment(case.run['as_of'])} UTC",
         "version": case.version,
-        "tier": case.campaign["tier"],
+        "verdict": VERDICTS[case.campaign["tier"]],
         "summary": summary(case, total),
         "figures": _figures(case, total),
         "signals": _signals(case),
@@ -149,7 +154,7 @@ def _models(case: Case) -> list[Row]:
             "model": inert(row["model"]) or "not reported",
             "n": number(row["n_flagged"]),
             "output_tokens": number(row["output_tokens"]),
-            "released": "" if row["released_on"] is None else row["released_on"].isoformat(),
+            "released": "before" if row["released_on"] is None else row["released_on"].isoformat(),
             "first_days": f"{row['n_first_days']} of {row['n_first_days_any']}" if row["n_first_days_any"] else "",
             "others": "" if row["others_share"] is None else f"{row['others_share']:.0%}",
         }
@@ -158,19 +163,23 @@ def _models(case: Case) -> list[Row]:
 
 
 def _members(case: Case) -> list[Row]:
-    """The accounts with most flagged exchanges; none in a redacted report."""
-    if case.is_redacted and "findings" in ABOUT_ACCOUNTS:
+    """The accounts with most flagged exchanges, accused ones first; none in a redacted report."""
+    if case.is_redacted:
         return []
-    rows = sorted(
-        case.tables["findings"].to_pylist(),
-        key=lambda row: (row["tier"], -row["n_flagged_exchanges"], row["account_id"]),
-    )
+    n_flagged: dict[str, int] = {}
+    n_all: dict[str, int] = {}
+    for row in case.tables["exposure_accounts"].to_pylist():
+        account = row["account_id"]
+        n_flagged[account] = n_flagged.get(account, 0) + row["n_flagged"]
+        n_all[account] = n_all.get(account, 0) + row["n_all"]
+    rows = case.tables["findings"].to_pylist()
+    rows.sort(key=lambda row: (row["tier"], -n_flagged.get(row["account_id"], 0), row["account_id"]))
     return [
         {
             "account": inert(row["account_id"]),
             "tier": row["tier"],
-            "flagged": number(row["n_flagged_exchanges"]),
-            "all": number(row["n_exchanges"]),
+            "flagged": number(n_flagged.get(row["account_id"], 0)),
+            "all": number(n_all.get(row["account_id"], 0)),
             "held_back": plain_name(row["held_back"] or ""),
         }
         for row in rows[:MEMBERS_SHOWN]
@@ -217,7 +226,7 @@ def _money(case: Case) -> Row | None:
             if row["median_usd"] is None
             else f"{money(row['low_usd'])} to {money(row['high_usd'])}",
             "median": "" if row["median_usd"] is None else money(row["median_usd"]),
-            "missing": ", ".join(plain_name(name) for name in row["missing"]),
+            "missing": _missing(row["missing"]),
             "left_out": ", ".join(plain_name(name) for name in row["left_out"]),
         }
         for row in case.money.heads
@@ -235,11 +244,19 @@ def _money(case: Case) -> Row | None:
             "at_low": money(row["at_low_usd"]), "at_high": money(row["at_high_usd"]),
         }
         for row in case.money.swings
+        if row["place"] < SWINGS_SHOWN
     ]  # fmt: skip
     return {
         "heads": heads, "combinations": combinations, "swings": swings, "rules": list(case.money.rules),
         "seed": case.money.seed,
     }  # fmt: skip
+
+
+def _missing(names: list[str]) -> str:
+    """Missing inputs, those of capabilities named once."""
+    plain = [plain_name(name) for name in names if not name.startswith(PER_CAPABILITY)]
+    own = dict.fromkeys(plain_name(name.rpartition(".")[2]) for name in names if name.startswith(PER_CAPABILITY))
+    return "; ".join([*([", ".join(plain)] if plain else []), *([f"by capability: {', '.join(own)}"] if own else [])])
 
 
 def _custody(case: Case) -> list[Row]:

@@ -27,9 +27,9 @@ from stillwatch.evidence.report.words import money, number, plain_name
 LABEL: Final = 190
 RIGHT: Final = 70
 ROW: Final = 26
-MAX_NODES: Final = 90
+MAX_NODES: Final = 72
 """Accounts in the picture of the network; more are a grey disc."""
-MAX_TOKENS: Final = 9
+MAX_TOKENS: Final = 7
 
 
 def timeline(daily: Sequence[tuple[date, int]], alarm: datetime | None, releases: Sequence[tuple[str, date]]) -> str:
@@ -57,45 +57,51 @@ def timeline(daily: Sequence[tuple[date, int]], alarm: datetime | None, releases
 
 
 def network(members: Sequence[tuple[str, str]], kinds: dict[str, str]) -> str:
-    """Accounts on a ring around the tokens that join them; `members` are pairs of account and token."""
-    adopters: dict[str, list[str]] = {}
+    """Accounts on a ring around the tokens that join them; `members` are pairs of account and token.
+
+    Of each kind the tokens with most accounts come first, so that every kind is seen.
+    """
+    adopters: dict[str, set[str]] = {}
     for account, token in members:
-        adopters.setdefault(token, []).append(account)
-    tokens = sorted(adopters, key=lambda token: (-len(adopters[token]), token))[:MAX_TOKENS]
-    shown = sorted({account for token in tokens for account in adopters[token]})
-    chosen = shown[:: max(1, -(-len(shown) // MAX_NODES))] if shown else []
-    place = {account: _around(i, len(chosen), 240, 160) for i, account in enumerate(chosen)}
-    inner = {
-        token: _around(i, len(tokens), 90 if len(tokens) > 1 else 0, 60 if len(tokens) > 1 else 0)
-        for i, token in enumerate(tokens)
-    }
+        adopters.setdefault(token, set()).add(account)
+    tokens = _leading(adopters, kinds)
+    shown = sorted(set().union(*(adopters[token] for token in tokens)))
+    chosen = shown[:: max(1, -(-len(shown) // MAX_NODES))]
+    place = {account: _around(i, len(chosen), 330, 172) for i, account in enumerate(chosen)}
+    ring = (205, 100) if len(tokens) > 1 else (0, 0)
+    inner = {token: _around(i, len(tokens), *ring) for i, token in enumerate(tokens)}
     parts = [
-        line(*inner[token], *place[account], color=PALE, width=0.6)
+        line(*inner[token], *place[account], color=PALE, width=0.5)
         for token in tokens
-        for account in adopters[token]
-        if account in place
+        for account in sorted(adopters[token] & place.keys())
     ]
     parts += [dot(x, y, 3.0, ACCENT) for x, y in place.values()]
     for token, (x, y) in inner.items():
+        said = plain_name(kinds.get(token, ""))
+        parts.append(box(x - 3.4 * len(said), y + 16, 6.8 * len(said), 16, "#ffffff"))
+        parts.append(text(x, y + 28, said, anchor="middle", size=12))
         parts.append(dot(x, y, 15, STRONG))
-        parts.append(text(x, y + 4.5, number(len(set(adopters[token]))), anchor="middle", color="#ffffff", size=12))
-        parts.append(text(x, y + 28, plain_name(kinds.get(token, "")), anchor="middle", size=12))
+        parts.append(text(x, y + 4.5, number(len(adopters[token])), anchor="middle", color="#ffffff", size=12))
     hidden = len(shown) - len(chosen)
-    parts.append(
-        text(
-            WIDTH - 8,
-            372,
-            f"{len(chosen)} accounts shown" + (f", {number(hidden)} more not" if hidden else ""),
-            anchor="end",
-            color=SOFT,
-        )
-    )
-    return drawing(380, parts, "Accounts and the tokens that join them")
+    said = f"{len(chosen)} accounts shown" + (f", {number(hidden)} more are not" if hidden else "")
+    parts.append(text(WIDTH - 8, 396, said, anchor="end", color=SOFT))
+    return drawing(402, parts, "Accounts and the tokens that join them")
+
+
+def _leading(adopters: dict[str, set[str]], kinds: dict[str, str]) -> list[str]:
+    """At most MAX_TOKENS tokens: the first of every kind, then the second, and so on."""
+    by_size = sorted(adopters, key=lambda token: (-len(adopters[token]), token))
+    rank: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for token in by_size:
+        kind = kinds.get(token, "")
+        rank[token] = seen[kind] = seen.get(kind, -1) + 1
+    return sorted(by_size, key=lambda token: rank[token])[:MAX_TOKENS]
 
 
 def _around(index: int, n: int, wide: float, tall: float) -> tuple[float, float]:
     angle = 2 * pi * index / max(n, 1) - pi / 2
-    return WIDTH / 2 + wide * cos(angle), 190 + tall * sin(angle)
+    return WIDTH / 2 + wide * cos(angle), 196 + tall * sin(angle)
 
 
 def waterfall(names: Sequence[str], contributions: Sequence[float], *, baseline: float, score: float) -> str:

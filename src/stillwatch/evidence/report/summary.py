@@ -13,7 +13,7 @@ def summary(case: Case, total: Row) -> Row:
     """Key figures, and paragraphs with their headings."""
     campaign = case.campaign
     key = [
-        {"value": number(campaign["n_accounts"]), "label": "accounts"},
+        {"value": number(campaign["n_accounts"]), "label": f"accounts, {number(_n_accused(case))} of them accused"},
         {"value": number(total["exchanges"]), "label": "exchanges taken"},
         {"value": number(total["output_tokens"]), "label": "output tokens taken"},
         {"value": short(campaign["q_value"]), "label": "expected share of honest people"},
@@ -30,6 +30,10 @@ def summary(case: Case, total: Row) -> Row:
             {"heading": "Why this record can be checked", "text": _CHECKED},
         ],
     }
+
+
+def _n_accused(case: Case) -> int:
+    return sum(tier == "accuse" for tier in case.tables["findings"]["tier"].to_pylist())
 
 
 _CHECKED = (
@@ -65,9 +69,7 @@ def _taken(case: Case, total: Row) -> str:
     ends = (
         ""
         if total["is_bounded_by_slices"]
-        else (
-            " The upper ends are those of whole accounts: one kind of evidence alone cannot tell what it missed."
-        )
+        else (" The upper ends are those of whole accounts: one kind of evidence alone cannot tell what it missed.")
     )
     return (
         f"{between(total, 'exchanges')} exchanges with {between(total, 'output_tokens')} output tokens, of them "
