@@ -31,13 +31,12 @@ def with_accounts(case: Case, names: tuple[str, ...]) -> Case:
     """The case with its first accounts renamed, wherever they occur."""
     known = sorted(set(case.tables["findings"]["account_id"].to_pylist()))
     renamed = dict(zip(known, names, strict=False))
-    tables = {}
+    tables = dict(case.tables)
     for name, table in case.tables.items():
         if "account_id" in table.column_names:
             ids = [renamed.get(value, value) for value in table["account_id"].to_pylist()]
             place = table.column_names.index("account_id")
-            table = table.set_column(place, table.schema.field(place), pa.array(ids, pa.string()))
-        tables[name] = table
+            tables[name] = table.set_column(place, table.schema.field(place), pa.array(ids, pa.string()))
     return replace(case, tables=tables)
 
 
