@@ -45,9 +45,20 @@ class Built:
             return watch.dossier(self.campaign_id, **({"worksheet": self.worksheet, "has_pdf": False} | said))
 
 
+_BUILT: dict[Path, Built] = {}
+
+
 @pytest.fixture(scope="session")
 def built(found_world: Path, small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    folder = tmp_path_factory.mktemp("dossier")
+    """Test modules that import this fixture share one."""
+    folder = tmp_path_factory.getbasetemp() / "dossier"
+    if folder not in _BUILT:
+        _BUILT[folder] = build(folder, found_world, small_world)
+    return _BUILT[folder]
+
+
+def build(folder: Path, found_world: Path, small_world: Path) -> Built:
+    folder.mkdir()
     (folder / "damages.toml").write_text(WORKSHEET)
     with copied(found_world, folder / "workspace", small_world) as watch:
         campaign_id = watch.campaigns().table["campaign_id"][0].as_py()
