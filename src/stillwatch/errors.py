@@ -18,6 +18,7 @@ StillwatchError
 ├── GuardRefused          nothing of what was asked may leave or come in
 ├── SpoolFull             records cannot be taken now; the sender keeps them and comes again
 ├── SnapshotError         a decision snapshot is damaged, forged or older than the one in use
+├── ProvenanceError       a provenance test cannot be run on what it was given
 └── CalibrationError      a calibration is missing, damaged or does not fit the run
 
 A bad input *row* is never raised: it is quarantined with a reason (`ingest_rejects`).
@@ -128,3 +129,9 @@ class CalibrationError(StillwatchError):
     """A calibration is missing, damaged or does not fit the run."""
 
     exit_code = 3
+
+
+class ProvenanceError(StillwatchError):
+    """A provenance test cannot be run on what it was given: answers, a pool, a plan or twins."""
+
+    exit_code = 4
