@@ -48,7 +48,7 @@ class TwinSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_pairs: Positive = 30
     """Decided pairs below which the test refuses: a power of one half against 75:25 needs about these."""
     near_duplicate: Share = 0.5
-    """Prompts that share this much of their word 5-grams are one prompt."""
+    """Prompts that share this much of the word 3-grams of the shorter one are one prompt."""
 
 
 class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
