@@ -21,6 +21,7 @@ from stillwatch.exposure import Settings as ExposureSettings
 from stillwatch.features import Settings as FeatureSettings
 from stillwatch.grouping import Settings as GroupingSettings
 from stillwatch.ingest import Settings as IngestSettings
+from stillwatch.provenance.settings import Settings as ProvenanceSettings
 from stillwatch.pulse import Settings as PulseSettings
 from stillwatch.response.settings import Settings as ResponseSettings
 from stillwatch.response.webhooks.settings import Settings as WebhookSettings
@@ -136,6 +137,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exposure: ExposureSettings = msgspec.field(default_factory=ExposureSettings)
     response: ResponseSettings = msgspec.field(default_factory=ResponseSettings)
     screening: ScreeningSettings = msgspec.field(default_factory=ScreeningSettings)
+    provenance: ProvenanceSettings = msgspec.field(default_factory=ProvenanceSettings)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
     watch: WatchSettings = msgspec.field(default_factory=WatchSettings)
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)

@@ -41,6 +41,7 @@ VERBS = {
     "dossier": "dossier:dossier",
     "respond": "respond:respond",
     "screen": "screen:screen",
+    "provenance": "provenance:provenance",
     "simulate": "simulate:simulate",
     "evaluate": "evaluate:evaluate",
     "keys": "api_keys:keys",

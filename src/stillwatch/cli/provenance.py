@@ -1,0 +1,357 @@
+"""`stillwatch provenance`: was this model made from ours?"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from stillwatch.cli.context import current
+from stillwatch.cli.output import Format, Row, show_table, talk, write_json, write_rows
+from stillwatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from stillwatch.pipeline.provenance import Provenance
+    from stillwatch.provenance.finding import Finding
+    from stillwatch.provenance.probe.client import Client
+    from stillwatch.provenance.probe.plan import Registered
+
+provenance = App(
+    name="provenance",
+    help="Was this model made from ours? Keyed canaries, twins, passive attribution.",
+    result_action="return_value",
+)
+pool = App(name="pool", help="Reference pools for passive attribution.", result_action="return_value")
+test = App(name="test", help="Run one test; its finding is written as JSON.", result_action="return_value")
+provenance.command(pool)
+provenance.command(test)
+
+OutputFlag = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+RequiredOutput = Annotated[Path, Parameter(name=["--output", "-o"])]
+PlanFlag = Annotated[Path | None, Parameter(name="--plan")]
+
+
+@provenance.command(name="plan-canaries")
+def plan_canaries(
+    *subjects: str, epoch: str, density: float = 0.2, control_share: float = 0.1, output: RequiredOutput
+) -> None:
+    """Plan keyed canaries and write their commitments to the ledger, before anything is served.
+
+    The plan that is written holds no key and may be handed to gateways.
+
+    Example: stillwatch provenance plan-canaries c-7f2a cohort-3 --epoch 2026-05 -o canaries.json
+
+    Parameters
+    ----------
+    subjects
+        Campaigns or cohorts; each gets a key of its own.
+    epoch
+        Name of the period; another one has other keys.
+    density
+        Share of their requests that carry the canary.
+    control_share
+        Share of their accounts that never do.
+    """
+    import msgspec
+
+    with _opened() as opened:
+        plan, entry = opened.plan_canaries(subjects, epoch=epoch, density=density, control_share=control_share)
+    output.write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2))
+    talk(
+        f"{plan.plan_id}: {len(plan.campaigns)} keys and {plan.n_decoys:,} decoys committed to in ledger entry {entry}"
+    )
+
+
+@provenance.command(name="seal-twins")
+def seal_twins(
+    served: Path, *, endpoint: str, share: float | None = None, api_key_env: str = "", output: RequiredOutput
+) -> None:
+    """Sample again a small share of served exchanges; the digest of the pairs goes to the ledger, the texts stay here.
+
+    `served` is JSONL: call_id, prompt, output, model, temperature, max_tokens, and optionally top_p and system.
+
+    Example: stillwatch provenance seal-twins served.jsonl --endpoint https://llm.internal/v1 -o twins.jsonl
+
+    Parameters
+    ----------
+    served
+        Flagged exchanges as they were served.
+    endpoint
+        Our own model behind an OpenAI-compatible address.
+    share
+        Share that gets a twin; default: the setting `provenance.twin.share`.
+    api_key_env
+        Environment variable that holds the key of the endpoint.
+    """
+    import msgspec
+
+    from stillwatch.provenance.files import read_served
+    from stillwatch.provenance.twins.sampler import Served
+
+    with _opened() as opened:
+        client = _client(opened, endpoint, api_key_env)
+
+        def resample(call: Served) -> tuple[str, str]:
+            system = [{"role": "system", "content": call.system}] if call.system else []
+            reply = client.ask([*system, {"role": "user", "content": call.prompt}], model=call.model,
+                               temperature=call.temperature, top_p=call.top_p, max_tokens=call.max_tokens)  # fmt: skip
+            return reply.text, reply.model
+
+        chosen = opened.settings.twin.share if share is None else share
+        twins, refused, entry = opened.seal_twins(read_served(served), resample, chosen)
+    output.touch(mode=0o600)
+    output.write_bytes(b"".join(msgspec.json.encode(twin) + b"\n" for twin in twins))
+    for refusal in refused:
+        talk(f"no twin of {refusal.call_id}: {refusal.reason}")
+    talk(f"{len(twins):,} twins sealed in ledger entry {entry}; {len(refused):,} refused")
+
+
+@pool.command(name="build")
+def build(answers: Path, models: Path, *, channels: str = "phrases,words,opening", output: RequiredOutput) -> None:
+    """Build a reference pool from your own files.
+
+    `answers` has prompt_id, model, output and, for transcripts of agents, tool_names. `models` has model, organisation,
+    provider, relatives, descends_from (lists separated by semicolons) and year.
+
+    Example: stillwatch provenance pool build answers.parquet models.csv -o pool
+
+    Parameters
+    ----------
+    channels
+        What is compared; transcripts of agents and of coding add `structure`.
+    """
+    from stillwatch.provenance.files import pool_from_files
+
+    built = pool_from_files(answers, models, tuple(name.strip() for name in channels.split(",")))
+    built.write(output)
+    talk(f"{len(built.models)} models over {len(built.prompts):,} prompts; providers: {', '.join(built.providers)}")
+
+
+@provenance.command
+def probe(plan: Path, *, endpoint: str, api_key_env: str = "", output: RequiredOutput) -> None:
+    """Register a plan in the ledger, then ask the suspect; run again to go on where it stopped.
+
+    Example: stillwatch provenance probe plan.toml --endpoint https://suspect.example/v1 -o answers.jsonl
+
+    Parameters
+    ----------
+    plan
+        TOML with suspect, model, prompts, hypotheses, alpha, and sampling settings.
+    endpoint
+        OpenAI-compatible address up to and including /v1.
+    api_key_env
+        Environment variable that holds the key of the endpoint.
+    """
+    from stillwatch.provenance.probe.plan import read_plan
+
+    registered = read_plan(plan)
+    with _opened() as opened:
+        done = opened.probe(registered, _client(opened, endpoint, api_key_env), output)
+    talk(f"{done.n_asked:,} asked, {done.n_answers:,} answers in {output}; registered as {registered.digest}")
+
+
+@test.command
+def passive(
+    answers: Path, *, pool: Path, suspect: str, provider: str, year: int | None = None, seed: int = 7,
+    plan: PlanFlag = None, output: OutputFlag = None,
+) -> None:  # fmt: skip
+    """Test whether a suspect stands closer to a provider than unrelated models do (grade B).
+
+    Example: stillwatch provenance test passive answers.jsonl --pool pool --suspect s-1 --provider ours -o passive.json
+
+    Parameters
+    ----------
+    answers
+        The suspect's answers: prompt_id and output.
+    provider
+        The family in the pool that stands for us.
+    year
+        The suspect's era; references of another are left out.
+    plan
+        The registered plan that asked for the answers.
+    """
+    from stillwatch.provenance.files import as_registered, passive_from_files, registered_levels
+
+    registered = _plan(plan)
+    settings = registered_levels(current().settings().config.provenance, registered)
+    finding = passive_from_files(pool, answers, suspect=suspect, provider=provider, settings=settings, seed=seed, year=year)  # fmt: skip  # noqa: E501
+    _write(as_registered(finding, answers, registered), output)
+
+
+@test.command
+def canaries(
+    answers: Path, *, canary_plan: Path, prompts: Path | None = None, plan: PlanFlag = None, output: OutputFlag = None
+) -> None:
+    """Test whether a suspect's habits follow our secret keys, and which campaign's (grade A).
+
+    Example: stillwatch provenance test canaries answers.jsonl --canary-plan canaries.json --prompts prompts.jsonl
+
+    Parameters
+    ----------
+    answers
+        The suspect's answers: prompt_id and output; or, without --prompts, its tokens, for a token watermark.
+    canary_plan
+        What `plan-canaries` wrote.
+    prompts
+        The prompts that were answered: prompt_id and prompt. They hold no canary text.
+    plan
+        The registered plan that asked for the answers.
+    """
+    import msgspec
+
+    from stillwatch.provenance.canary.plan import CanaryPlan
+    from stillwatch.provenance.files import as_registered, canary_from_files, registered_levels, watermark_from_files
+
+    registered = _plan(plan)
+    committed = msgspec.json.decode(canary_plan.read_bytes(), type=CanaryPlan)
+    with _opened() as opened:
+        opened.check_committed(committed)
+        settings = registered_levels(opened.settings, registered)
+        if prompts is None:
+            finding = watermark_from_files(committed, answers, master=opened.master, settings=settings)
+        else:
+            finding = canary_from_files(committed, answers, prompts, master=opened.master, settings=settings)
+    _write(as_registered(finding, answers, registered), output)
+
+
+@test.command
+def twins(
+    answers: Path, *, twins: Path, metric: Literal["logprob", "overlap"], seed: int = 7, plan: PlanFlag = None,
+    output: OutputFlag = None,
+) -> None:  # fmt: skip
+    """Test whether a suspect stands closer to served answers than to their twins (grade A-).
+
+    Example: stillwatch provenance test twins scored.jsonl --twins twins.jsonl --metric logprob -o twins.json
+
+    Parameters
+    ----------
+    answers
+        prompt_id (the twin's call_id) with served_logprob and twin_logprob, or with output for `overlap`.
+    twins
+        What `seal-twins` wrote.
+    metric
+        Fixed before the suspect was asked.
+    plan
+        The registered plan that asked for the answers.
+    """
+    from stillwatch.provenance.files import as_registered, registered_levels, twins_from_files
+
+    registered = _plan(plan)
+    settings = registered_levels(current().settings().config.provenance, registered)
+    finding = twins_from_files(twins, answers, metric=metric, settings=settings, seed=seed)
+    _write(as_registered(finding, answers, registered), output)
+
+
+@provenance.command
+def verdict(
+    *findings: Path, suspect: str, plan: PlanFlag = None, report: Path | None = None, output: OutputFlag = None
+) -> None:
+    """Say what all findings about a suspect come to, and record it. No verdict says that a suspect is innocent.
+
+    Example: stillwatch provenance verdict passive.json twins.json --suspect s-1 --report provenance.html
+
+    Parameters
+    ----------
+    findings
+        What the tests wrote.
+    plan
+        The registered plan; its weights combine the e-values.
+    report
+        Write the section for the dossier, with plots, to this HTML file.
+    """
+    import msgspec
+
+    from stillwatch.cli.report.provenance import section
+    from stillwatch.provenance.finding import Finding
+
+    try:
+        read = [msgspec.json.decode(path.read_bytes(), type=Finding) for path in findings]
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(
+            f"a finding cannot be read ({type(error).__name__}); give what `provenance test` wrote"
+        ) from error
+    with _opened() as opened:
+        conclusion = opened.conclude(suspect, read, _plan(plan))
+    if report is not None:
+        report.write_text(section(suspect, conclusion), encoding="utf-8")
+    write_json(
+        {
+            "suspect": suspect,
+            "verdict": conclusion.verdict.value,
+            "e_value": conclusion.e_value,
+            "reasons": list(conclusion.reasons),
+            "findings": [msgspec.to_builtins(finding) for finding in read],
+        },
+        output,
+    )
+
+
+@provenance.command
+def verdicts(*, format: Format = "table", output: OutputFlag = None) -> None:
+    """List the verdicts that were recorded.
+
+    Example: stillwatch provenance verdicts --format csv
+    """
+    with _opened() as opened:
+        rows = opened.verdicts()
+    write_rows(rows, format, output, columns=("verdict_id", "suspect", "verdict", "tests", "e_value", "reached_at"))
+
+
+@provenance.command
+def demo(*, seed: int = 7) -> None:
+    """Show the tests on tiny n-gram models: students of marked and of served answers, and controls. Takes seconds.
+
+    Example: stillwatch provenance demo
+    """
+    from stillwatch.provenance.demo import demonstrate
+
+    rows: list[Row] = [
+        {
+            "suspect": outcome.suspect,
+            "made_from_ours": outcome.is_made_from_ours,
+            "test": outcome.finding.test,
+            "p_value": outcome.finding.p_value,
+            "effect": outcome.finding.effect_value,
+            "rejects": outcome.finding.rejects,
+        }
+        for outcome in demonstrate(seed=seed)
+    ]
+    show_table(rows, list(rows[0]))
+
+
+@contextmanager
+def _opened() -> "Iterator[Provenance]":
+    from stillwatch.pipeline.provenance import Provenance
+    from stillwatch.python_api import now
+
+    with current().open() as watch:
+        yield Provenance(watch.workspace, watch.config, clock=now)
+
+
+def _client(opened: "Provenance", endpoint: str, api_key_env: str) -> "Client":
+    from stillwatch.provenance.probe.client import Client
+
+    if api_key_env and api_key_env not in os.environ:
+        raise UsageError(f"the environment has no {api_key_env}; export it, or leave --api-key-env out")
+    return Client(endpoint, opened.settings.probe, os.environ[api_key_env] if api_key_env else "")
+
+
+def _plan(path: Path | None) -> "Registered | None":
+    from stillwatch.provenance.probe.plan import read_plan
+
+    return None if path is None else read_plan(path)
+
+
+def _write(finding: "Finding", output: Path | None) -> None:
+    import msgspec
+
+    write_json(msgspec.to_builtins(finding), output)
+    talk(
+        f"{finding.test} (grade {finding.grade}): p {finding.p_value:.3g}, {finding.effect} {finding.effect_value:.3g}"
+    )
+    for refusal in finding.refusals:
+        talk(f"no answer: {refusal}")
+    for control in finding.controls:
+        talk(f"control, {control.name}: {control.n_flagged} of {control.n} flagged at {control.level:g}")

@@ -1,0 +1,1 @@
+"""Asking a suspect by a plan that was registered first."""
