@@ -55,8 +55,8 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
             if status == 200:
                 state.asked.append(body)
                 text = "to " + body["messages"][-1]["content"]
-                content = json.dumps({"model": "suspect-model-7", "choices": [
-                    {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}).encode()  # fmt: skip
+                choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+                content = json.dumps({"model": "suspect-model-7", "choices": [choice]}).encode()
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

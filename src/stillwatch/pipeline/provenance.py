@@ -5,14 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from stillwatch.config import Config
 from stillwatch.errors import ProvenanceError
+from stillwatch.provenance.canary.carriers import CARRIERS
 from stillwatch.provenance.canary.keys import master_key
-from stillwatch.provenance.canary.plan import CanaryPlan, commit_plan, make_plan
+from stillwatch.provenance.canary.plan import CLASSES, CanaryPlan, commit_plan, make_plan
+from stillwatch.provenance.canary.power import simulated_power
 from stillwatch.provenance.finding import Finding
 from stillwatch.provenance.probe.client import Client
 from stillwatch.provenance.probe.collect import Collected, collect
@@ -22,6 +26,9 @@ from stillwatch.provenance.verdict import Conclusion, reach
 from stillwatch.store.schema import microseconds
 from stillwatch.store.verdicts import Verdicts
 from stillwatch.store.workspace import Workspace
+
+POWER_RUNS: Final = 400
+"""Simulated students behind a stated power: it is known to within 5 points."""
 
 
 class Provenance:
@@ -58,6 +65,19 @@ class Provenance:
             n_decoys=self.settings.canary.n_decoys,
         )
         return plan, commit_plan(plan, self.append)
+
+    def canary_power(self, plan: CanaryPlan, *, following: float, n_outputs: int, seed: int) -> float:
+        """Chance that a student who follows its key in a share of outputs is found, after Holm over the campaigns."""
+        return simulated_power(
+            n_options=len(CARRIERS[0].options),
+            following=following,
+            n_outputs=n_outputs,
+            n_cells=len(plan.carriers) * len(CLASSES),
+            alpha=self.settings.canary.alpha / len(plan.campaigns),
+            n_runs=POWER_RUNS,
+            rng=np.random.default_rng(seed),
+            concentration=1.0,
+        )
 
     def check_committed(self, plan: CanaryPlan) -> None:
         """Whether the ledger holds the plan.

@@ -124,7 +124,7 @@ def keyrank(cells: Cells, plan: CanaryPlan, master: bytes, *, settings: CanarySe
         effect_high=None,
         n=cells.n_seen,
         power=None,
-        power_against="see `provenance plan-canaries --power`",
+        power_against="see `stillwatch provenance plan-canaries --following`",
         null="the suspect's answers are independent of the secret keys; a uniform random key would score as much",
         assumptions=(
             "the keys were drawn and committed to before serving and stayed secret",

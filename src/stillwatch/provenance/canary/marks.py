@@ -45,11 +45,12 @@ class Mark:
 
     def is_green(self, previous: Ints, token: Ints) -> Marks:
         """Whether each token is green after the one before it."""
-        return green([self.key], previous, token, self.share)[0]
+        return np.asarray(green([self.key], previous, token, self.share)[0])
 
     def logit_bias(self, previous: int, n_vocabulary: int) -> npt.NDArray[np.float64]:
         """What a logits processor adds to each token of the vocabulary after `previous`."""
-        return self.bias * self.is_green(np.full(n_vocabulary, previous), np.arange(n_vocabulary))
+        is_green = self.is_green(np.full(n_vocabulary, previous), np.arange(n_vocabulary))
+        return np.asarray(self.bias * is_green, dtype=np.float64)
 
 
 def green(keys: list[bytes], previous: Ints, token: Ints, share: float) -> Marks:

@@ -40,7 +40,7 @@ class Model:
         mixed = (1 - TOPIC_SHARE) * self.language[previous] + TOPIC_SHARE * self.topics[prompt]
         if prompt in self.memory:
             mixed = (1 - MEMORY) * mixed + MEMORY * self._remembered(prompt, previous, mixed)
-        return mixed
+        return np.asarray(mixed)
 
     def _remembered(self, prompt: int, previous: Ints, otherwise: Reals) -> Reals:
         read = self.memory[prompt]
@@ -76,7 +76,8 @@ class Model:
         if self.mark is None:
             return np.ones((N_WORDS, N_WORDS))
         pairs = np.indices((N_WORDS, N_WORDS)).reshape(2, -1)
-        return np.exp(self.mark.bias * self.mark.is_green(pairs[0], pairs[1])).reshape(N_WORDS, N_WORDS)
+        boost = np.exp(self.mark.bias * self.mark.is_green(pairs[0], pairs[1]))
+        return np.asarray(boost.reshape(N_WORDS, N_WORDS))
 
 
 def make_teacher(n_prompts: int, rng: np.random.Generator) -> Model:

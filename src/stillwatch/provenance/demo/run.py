@@ -68,7 +68,7 @@ def twin_students(rng: np.random.Generator, n_prompts: int) -> Iterator[Outcome]
     for name, is_ours, suspect in suspects:
         gaps = np.array([
             suspect.log_probability(number, served[number]) - suspect.log_probability(number, twin[number])
-            for number in prompts
+            for number in range(n_prompts)
         ])  # fmt: skip
         yield Outcome(name, is_ours, twin_sign(pairs, gaps, metric="logprob", settings=TwinSettings(), rng=rng))
 
