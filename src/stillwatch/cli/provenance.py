@@ -35,8 +35,9 @@ PlanFlag = Annotated[Path | None, Parameter(name="--plan")]
 
 @provenance.command(name="plan-canaries")
 def plan_canaries(
-    *subjects: str, epoch: str, density: float = 0.2, control_share: float = 0.1, output: RequiredOutput
-) -> None:
+    *subjects: str, epoch: str, density: float = 0.2, control_share: float = 0.1, following: float | None = None,
+    outputs: int = 655, seed: int = 7, output: RequiredOutput,
+) -> None:  # fmt: skip
     """Plan keyed canaries and write their commitments to the ledger, before anything is served.
 
     The plan that is written holds no key and may be handed to gateways.
@@ -53,11 +54,18 @@ def plan_canaries(
         Share of their requests that carry the canary.
     control_share
         Share of their accounts that never do.
+    following
+        Also say how likely a student is found that follows its key in this share of habits.
+    outputs
+        Habits that would be seen in the suspect's answers.
     """
     import msgspec
 
     with _opened() as opened:
         plan, entry = opened.plan_canaries(subjects, epoch=epoch, density=density, control_share=control_share)
+        if following is not None:
+            power = opened.canary_power(plan, following=following, n_outputs=outputs, seed=seed)
+            talk(f"a student that follows in {following:.0%} of {outputs:,} habits is found with chance {power:.2f}")
     output.write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2))
     talk(
         f"{plan.plan_id}: {len(plan.campaigns)} keys and {plan.n_decoys:,} decoys committed to in ledger entry {entry}"
