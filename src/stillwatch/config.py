@@ -27,6 +27,7 @@ from stillwatch.response.settings import Settings as ResponseSettings
 from stillwatch.response.webhooks.settings import Settings as WebhookSettings
 from stillwatch.scoring import Settings as ScoringSettings
 from stillwatch.screening.settings import Settings as ScreeningSettings
+from stillwatch.sharing.settings import Settings as SharingSettings
 from stillwatch.signals import Settings as SignalSettings
 from stillwatch.sources import Settings as SourceSettings
 from stillwatch.store.spool import Settings as SpoolSettings
@@ -135,6 +136,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scoring: ScoringSettings = msgspec.field(default_factory=ScoringSettings)
     campaigns: CampaignSettings = msgspec.field(default_factory=CampaignSettings)
     exposure: ExposureSettings = msgspec.field(default_factory=ExposureSettings)
+    sharing: SharingSettings = msgspec.field(default_factory=SharingSettings)
     response: ResponseSettings = msgspec.field(default_factory=ResponseSettings)
     screening: ScreeningSettings = msgspec.field(default_factory=ScreeningSettings)
     provenance: ProvenanceSettings = msgspec.field(default_factory=ProvenanceSettings)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stillwatch import pipeline, scoring, sources
+from stillwatch import __version__, pipeline, scoring, sources
 from stillwatch.config import Config, load_config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import UsageError
@@ -31,6 +32,7 @@ from stillwatch.model.tables import (
     INGEST_REJECTS,
 )
 from stillwatch.model.window import Window
+from stillwatch.pipeline.sharing import Sharing
 from stillwatch.store.journal import BATCH
 from stillwatch.store.workspace import Workspace
 
@@ -326,6 +328,11 @@ class Stillwatch:
         missing = [row for row in batches if row["ingest_batch_id"] not in known]
         self.workspace.journal.record_batches(missing, self._clock())
         return self.workspace.checkpoints.make(self.workspace.ledger, self._clock())
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        """What leaves to peers, authorities and the public, and what comes in."""
+        return Sharing(self.workspace, self.config, version=__version__, clock=self._clock)
 
     def calibration(self) -> dict[str, object]:
         """The calibration that the next run uses: id, kind and date."""

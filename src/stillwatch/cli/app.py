@@ -46,6 +46,7 @@ VERBS = {
     "evaluate": "evaluate:evaluate",
     "keys": "api_keys:keys",
     "ledger": "ledger:ledger",
+    "share": "share:share",
     "serve": "serve:serve",
     "watch": "watch:watch",
     "webhooks": "webhooks:webhooks",

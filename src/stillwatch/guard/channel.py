@@ -3,17 +3,20 @@
 import base64
 import http.client
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from stillwatch.errors import ExternalServiceError, GuardRefused, UsageError
 from stillwatch.guard.clearance import Cleared
 from stillwatch.guard.intake import MAX_BYTES
 
 TIMEOUT_SECONDS: Final = 30.0
+PACKAGE_TYPE: Final = "application/stix+json;version=2.1"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -83,6 +86,30 @@ def write_bundle(cleared: Cleared, path: Path) -> None:
     """Write cleared objects as a STIX bundle."""
     _refuse_unless_cleared(cleared)
     path.write_bytes(cleared.bundle() + b"\n")
+
+
+def write_signed(cleared: Cleared, path: Path, *, key_id: str, sign: Callable[[bytes], bytes]) -> None:
+    """Write cleared objects as a signed package: a DSSE envelope around the bundle.
+
+    `sign` gives the signature of what it is handed.
+
+    References:
+        Secure Systems Lab (2021), DSSE: Dead Simple Signing Envelope, protocol and envelope, version 1.
+    """
+    _refuse_unless_cleared(cleared)
+    body = cleared.bundle()
+    signature = sign(pre_authentication(PACKAGE_TYPE, body))
+    envelope = {
+        "payload": base64.b64encode(body).decode(),
+        "payloadType": PACKAGE_TYPE,
+        "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()}],
+    }
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(envelope), indent=1) + b"\n")
+
+
+def pre_authentication(kind: str, body: bytes) -> bytes:
+    """What DSSE signs."""
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
 
 
 def _refuse_unless_cleared(cleared: object) -> None:

@@ -18,12 +18,10 @@ from typing import Final
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from stillwatch.errors import LedgerError
-from stillwatch.store.keys import KEY_BYTES, Keys
+from stillwatch.store.keys import Keys
 from stillwatch.store.ledger import Ledger
 from stillwatch.store.merkle import HASH_BYTES
 from stillwatch.store.schema import LEDGER_CHECKPOINTS
@@ -54,9 +52,8 @@ class Checkpoint:
 
 
 def ledger_key(keys: Keys) -> Ed25519PrivateKey:
-    """The workspace's key for checkpoints, derived from its reference key: rotating that rotates this."""
-    derived = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"stillwatch/ledger-checkpoint/1")
-    return Ed25519PrivateKey.from_private_bytes(derived.derive(keys.reference_key))
+    """The workspace's key for checkpoints."""
+    return Ed25519PrivateKey.from_private_bytes(keys.derived("ledger-checkpoint/1"))
 
 
 def verifier_key(origin: str, key: Ed25519PublicKey) -> str:

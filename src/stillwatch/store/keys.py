@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from stillwatch.errors import ConfigError
 
@@ -65,6 +67,11 @@ class Keys:
             handle.flush()
             os.fsync(handle.fileno())
         return keys
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes for one purpose alone, derived from the reference key: rotating that rotates them."""
+        derivation = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"stillwatch/{purpose}".encode())
+        return derivation.derive(self.reference_key)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -35,6 +35,13 @@ from stillwatch.model.tables.provenance import PROVENANCE_VERDICTS
 from stillwatch.model.tables.pulses import PULSES
 from stillwatch.model.tables.responses import DECISION_EVENTS, DECISIONS, POLICIES
 from stillwatch.model.tables.screened import SCREENING_HITS, SCREENING_MARKS, SCREENING_REVIEWS, SCREENING_RUNS
+from stillwatch.model.tables.shared import (
+    DISCLOSURES,
+    GUARD_DECISIONS,
+    INDICATORS,
+    SHARING_CURSORS,
+    SHELVED_OBJECTS,
+)
 from stillwatch.model.tables.watching import (
     WATCH_RUNS,
     WATCHED_CAMPAIGNS,
@@ -62,6 +69,7 @@ __all__ = [
     "DECISIONS",
     "DECISION_EVENTS",
     "DETECTION_RUNS",
+    "DISCLOSURES",
     "EXCHANGES",
     "EXCHANGE_RECORDS",
     "EXPOSURES",
@@ -73,8 +81,10 @@ __all__ = [
     "GROUP_MEMBERS",
     "GROUP_SCORES",
     "GROUP_SIGNALS",
+    "GUARD_DECISIONS",
     "HASH",
     "IDENTITIES",
+    "INDICATORS",
     "INGEST_BATCHES",
     "INGEST_REJECTS",
     "JUDGEMENTS",
@@ -87,6 +97,8 @@ __all__ = [
     "SCREENING_MARKS",
     "SCREENING_REVIEWS",
     "SCREENING_RUNS",
+    "SHARING_CURSORS",
+    "SHELVED_OBJECTS",
     "SLICES",
     "SLICE_BINS",
     "TABLES",
@@ -111,4 +123,5 @@ TABLES: tuple[Table, ...] = (
     EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES, ATTRIBUTIONS, ATTRIBUTION_EVENTS,
     SCREENING_HITS, SCREENING_RUNS, SCREENING_MARKS, SCREENING_REVIEWS,
     PROVENANCE_VERDICTS,
+    DISCLOSURES, GUARD_DECISIONS, INDICATORS, SHELVED_OBJECTS, SHARING_CURSORS,
 )  # fmt: skip

@@ -1,0 +1,148 @@
+"""`share`: what leaves to peers, authorities and the public, and what comes in."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from stillwatch.cli.context import current
+from stillwatch.cli.output import Format, Row, show_table, talk, write_json
+
+if TYPE_CHECKING:
+    from stillwatch.guard import Review
+    from stillwatch.pipeline.sharing import Asked
+
+share = App(
+    name="share",
+    help="Tell other laboratories, authorities and the public what is lawful to tell.",
+    help_epilogue="""Examples:
+
+    stillwatch share preview c-abcd1234 --to lab-b
+    stillwatch share export c-abcd1234 --to lab-b -o bundle.json
+    stillwatch share export c-abcd1234 --to agency --profile authority --approver "Ana Quill" -o package.json
+    stillwatch share log
+""",
+    result_action="return_value",
+)
+
+FormatFlag = Annotated[Format, Parameter(name=["--format"])]
+OutputFlag = Annotated[Path, Parameter(name=["-o", "--output"])]
+PeerFlag = Annotated[str, Parameter(name=["--to"])]
+ProfileFlag = Literal["peer", "authority", "public"]
+TlpFlag = Literal["clear", "green", "amber"] | None
+
+SHOWN = 60
+
+
+@share.command
+def preview(
+    campaign: str,
+    *,
+    to: PeerFlag,
+    profile: ProfileFlag = "peer",
+    tlp: TlpFlag = None,
+    format: FormatFlag = "table",
+) -> None:
+    """Show field by field what would leave and which rule decides. Nothing leaves.
+
+    Example: stillwatch share preview c-abcd1234 --to lab-b --format json
+
+    Parameters
+    ----------
+    to
+        Who would get it; accounts have another pseudonym for each.
+    tlp
+        How far it may travel; default: as far as the profile lets it.
+    """
+    with current().open() as watch:
+        shown = watch.sharing.preview(campaign, _asked(to, profile, tlp))
+    rows: list[Row] = [
+        {"object": d.object_id, "field": d.path, "class": d.field_class.value, "outcome": d.outcome, "rule": d.rule}
+        for d in shown.decisions
+    ]
+    if format != "table":
+        write_json({"terms": _terms(shown), "objects": list(shown.objects), "decisions": rows})
+        return
+    changed = [row for row in rows if row["outcome"] != "allow"]
+    show_table(changed[:SHOWN], ["object", "field", "class", "outcome", "rule"], title="what changes or stays")
+    counts = Counter(str(row["outcome"]) for row in rows)
+    talk(
+        f"{len(shown.objects):,} objects would leave, {len(shown.held_back):,} stay; fields: "
+        + ", ".join(f"{counts[outcome]:,} {outcome}" for outcome in ("allow", "transform", "drop"))
+    )
+    talk(_sentence(shown))
+    if len(changed) > SHOWN:
+        talk(f"{SHOWN} of {len(changed):,} fields shown; --format json has them all")
+
+
+@share.command
+def export(
+    campaign: str,
+    *,
+    to: PeerFlag,
+    output: OutputFlag,
+    profile: ProfileFlag = "peer",
+    tlp: TlpFlag = None,
+    approver: str | None = None,
+    addresses_by: str | None = None,
+) -> None:
+    """Write a campaign as a STIX 2.1 bundle, or for an authority as a signed package. Every decision is recorded.
+
+    Examples:
+        stillwatch share export c-abcd1234 --to lab-b -o bundle.json
+        stillwatch share export c-abcd1234 --to agency --profile authority --approver "Ana Quill" -o package.json
+
+    Parameters
+    ----------
+    to
+        Who gets it; accounts have another pseudonym for each.
+    tlp
+        How far it may travel; default: as far as the profile lets it.
+    approver
+        Who answers for it; authorities get nothing without.
+    addresses_by
+        Who opens network addresses in the vault, each opening recorded; default: none is opened.
+    """
+    with current().open() as watch:
+        cleared = watch.sharing.export(campaign, _asked(to, profile, tlp, approver, addresses_by))
+        watch.sharing.write(cleared, output)
+        watch.checkpoint()
+    talk(f"{len(cleared):,} objects are in {output}; record {cleared.record_id}, basis {cleared.terms.basis.id}")
+    if cleared.terms.name != cleared.terms.asked:
+        talk(f"the basis of profile {cleared.terms.asked} ran out: {cleared.terms.name} was used instead")
+
+
+@share.command
+def log(record: str | None = None, *, format: FormatFlag = "table") -> None:
+    """List everything that left or came in, or every decision of one record.
+
+    Examples:
+        stillwatch share log
+        stillwatch share log g-0123456789abcdef --format json
+    """
+    with current().open() as watch:
+        known = watch.sharing.disclosures
+        rows = (known.all() if record is None else known.decisions(record)).to_pylist()
+    if format == "table":
+        show_table(rows, list(rows[0]) if rows else ["record_id"])
+    else:
+        write_json(rows)
+
+
+def _asked(to: str, profile: str, tlp: str | None, approver: str | None = None, opener: str | None = None) -> "Asked":
+    from stillwatch.guard import Tlp
+    from stillwatch.pipeline.sharing import Asked
+
+    return Asked(to, profile, None if tlp is None else Tlp[tlp.upper()], approver, opener)
+
+
+def _terms(shown: "Review") -> dict[str, object]:
+    terms = shown.terms
+    return {"asked": terms.asked, "profile": terms.name, "basis": terms.basis.id, "policy_digest": shown.policy_digest}
+
+
+def _sentence(shown: "Review") -> str:
+    terms = shown.terms
+    said = f"profile {terms.name}, legal basis {terms.basis.id}"
+    return said if terms.name == terms.asked else f"{said}; profile {terms.asked} has no basis in force"

@@ -1,0 +1,236 @@
+"""From findings to what leaves: a campaign's case, the guard over it, and the channels behind the guard."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from stillwatch.config import Config
+from stillwatch.engines import Engine, open_engine
+from stillwatch.errors import ConfigError, UsageError, VaultError
+from stillwatch.guard import Cleared, Guard, Passage, Policy, Review, Support, Tlp, load_policy, shipped_policy
+from stillwatch.guard.channel import write_bundle, write_signed
+from stillwatch.model.table import Table
+from stillwatch.model.tables import CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS, EXCHANGE_RECORDS, PROMPT_SKETCHES
+from stillwatch.model.window import Window
+from stillwatch.sharing.bundle import Frame, offer_of
+from stillwatch.sharing.case import Case, Trait, TraitKind
+from stillwatch.sharing.check import check
+from stillwatch.sharing.disclosures import Disclosures
+from stillwatch.sharing.identity import Ids
+from stillwatch.sharing.traits import Adopted, adopted, keyed_sketch, plain_traits, template_shingles
+from stillwatch.store.journal import RUN
+from stillwatch.store.vault import IdentityClass
+from stillwatch.store.workspace import Workspace
+
+GROUP_KEY_BYTES = 32
+TEMPLATES_AT_MOST = 5
+"""Skeletons of a campaign that are sketched; the rest are variants of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who shall get what: the peer's name, the profile, the marking (None: the strictest that the profile lets go)."""
+
+    peer: str
+    profile: str = "peer"
+    tlp: Tlp | None = None
+    approver: str | None = None
+    opener: str | None = None
+    """Who opens addresses in the vault; None: no address is offered."""
+    channel: Literal["file", "taxii"] = "file"
+
+
+class Sharing:
+    """Sharing of one workspace's findings. `version` is that of the method that found them."""
+
+    def __init__(self, workspace: Workspace, config: Config, *, version: str, clock: Callable[[], datetime]) -> None:
+        self._workspace = workspace
+        self._version = version
+        self._config = config
+        self._clock = clock
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The sharing policy in force.
+
+        Raises:
+            ConfigError: the file that the settings name cannot be read or is no policy.
+        """
+        named = self._config.sharing.policy
+        try:
+            return load_policy(Path(named).read_text(encoding="utf-8") if named else shipped_policy())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"sharing policy {named} cannot be read ({type(error).__name__})") from error
+
+    @cached_property
+    def disclosures(self) -> Disclosures:
+        """Everything that left or came in."""
+        return Disclosures(self._workspace.state, self._workspace.ledger)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """The policy at work, with its record."""
+        keys = self._workspace.keys
+        return Guard(
+            self.policy, record=self.disclosures.record, peer_key=lambda peer: keys.derived(f"sharing-peer/1/{peer}")
+        )
+
+    def preview(self, campaign_id: str, asked: Asked) -> Review:
+        """Every field of a campaign with what would happen to it; nothing leaves and nothing is recorded."""
+        offer, passage = self._offered(campaign_id, asked)
+        return self.guard.preview(offer, passage)
+
+    def export(self, campaign_id: str, asked: Asked) -> Cleared:
+        """A campaign as STIX objects that passed the guard, recorded and valid.
+
+        Raises:
+            UsageError: there is no such campaign.
+            GuardRefused: nothing of it may leave.
+        """
+        offer, passage = self._offered(campaign_id, asked)
+        cleared = self.guard.clear(offer, passage)
+        check(cleared)
+        return cleared
+
+    def write(self, cleared: Cleared, path: Path) -> None:
+        """Write cleared objects to a file: as a bundle, or signed where the profile asks for an approver."""
+        if not cleared.terms.profile.needs_approver:
+            write_bundle(cleared, path)
+            return
+        key = Ed25519PrivateKey.from_private_bytes(self._workspace.keys.derived("sharing-package/1"))
+        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        write_signed(cleared, path, key_id=public.hex(), sign=key.sign)
+
+    def case(self, campaign_id: str, *, opener: str | None = None) -> Case:
+        """What the latest run that knows a campaign says of it; addresses only where somebody opens them."""
+        run, row, opened_at = self._found(campaign_id)
+        members = _of(self._read(CAMPAIGN_MEMBERS, str(run["run_id"])), campaign_id)
+        accounts = pc.unique(members["account_id"]).sort()
+        with self._engine() as engine:
+            traits = self._traits(run, members, accounts, engine, opener)
+        return Case(
+            campaign_id=campaign_id, opened_at=opened_at, as_of=run["as_of"], first_seen_at=row["first_seen_at"],
+            last_seen_at=row["last_seen_at"], n_accounts=row["n_accounts"], n_exchanges=row["n_exchanges"],
+            n_input_tokens=row["input_tokens"], n_output_tokens=row["output_tokens"],
+            capabilities=tuple(row["capabilities"]), signals=tuple(row["signals"]), q_value=row["q_value"],
+            calibration=row["calibration"], method_version=self._version,
+            evidence_root=self._evidence_root(str(run["run_id"])), accounts=tuple(accounts.to_pylist()),
+            traits=tuple(traits),
+        )  # fmt: skip
+
+    # -- plumbing -----------------------------------------------------------------------------------------------------
+
+    def _offered(self, campaign_id: str, asked: Asked) -> tuple[Any, Passage]:
+        at = self._clock()
+        terms = self.policy.terms(asked.profile, at)
+        frame = Frame(
+            ids=Ids(self._workspace.keys.derived("stix-ids/1")),
+            publisher=self.policy.publisher,
+            tlp=terms.profile.tlp if asked.tlp is None else asked.tlp,
+            key_id=self._config.sharing.group_key_id,
+        )
+        passage = Passage(asked.peer, asked.channel, asked.profile, at, asked.approver)
+        return offer_of(self.case(campaign_id, opener=asked.opener), frame), passage
+
+    def _found(self, campaign_id: str) -> tuple[dict[str, Any], dict[str, Any], datetime]:
+        """Run and row of the latest run that knows the campaign, and the end of the window of the first."""
+        runs = {row["run_id"]: row for row in self._read(DETECTION_RUNS).to_pylist()}
+        rows = _of(self._read(CAMPAIGNS), campaign_id).to_pylist()
+        if not rows:
+            raise UsageError(f"there is no campaign {campaign_id!r}; `stillwatch campaigns` lists them")
+        ordered = sorted(rows, key=lambda row: (runs[row["run_id"]]["as_of"], row["run_id"]))
+        return runs[ordered[-1]["run_id"]], ordered[-1], runs[ordered[0]["run_id"]]["as_of"]
+
+    def _traits(
+        self, run: dict[str, Any], members: pa.Table, accounts: pa.Array, engine: Engine, opener: str | None
+    ) -> list[Trait]:
+        snapshot, most = self._workspace.lake.snapshot(), self._config.sharing.max_traits
+        window = Window(run["window_start"].astimezone(UTC), run["as_of"].astimezone(UTC))
+        days = [str(day) for day in window.days()]
+        records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, days))
+        records = records.filter(records.start_time >= window.start, records.start_time < window.end)
+        found = plain_traits(records, accounts, engine=engine, most=most)
+        sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, days))
+        addresses = [] if opener is None else adopted(records, "client_address", accounts, engine=engine, most=most)
+        opened = (self._opened(address, opener or "") for address in addresses)
+        return [*found, *(trait for trait in opened if trait), *self._templates(members, records, sketches, engine)]
+
+    def _opened(self, found: Adopted, opener: str) -> Trait | None:
+        """The address behind a pseudonym, opened in the vault; None when too little stands behind it or it is gone."""
+        least = min(p.min_accounts for p in self.policy.profiles.values() if p.direction == "out")
+        if not found.support.suffices(least):
+            return None
+        try:
+            value = self._workspace.vault.open(
+                IdentityClass.ADDRESS, int(found.value), actor=opener, reason="share", at=self._clock()
+            )
+        except VaultError:
+            return None
+        kind: TraitKind = "ipv6" if ":" in value else "ipv4"
+        return Trait(kind, value, found.support, found.first_seen_at, found.last_seen_at)
+
+    def _templates(self, members: pa.Table, records: Any, sketches: Any, engine: Engine) -> list[Trait]:
+        key = self._group_key()
+        slices = members.filter(pc.equal(members["token_kind"], "skeleton"))
+        if key is None or not slices.num_rows:
+            return []
+        counted = slices.group_by("token").aggregate(
+            [("account_id", "count_distinct"), ("first_seen_at", "min"), ("last_seen_at", "max")]
+        )
+        ordered = counted.sort_by([("account_id_count_distinct", "descending"), ("token", "ascending")])
+        used = records.inner_join(sketches.select("record_key", "skeleton_hash"), "record_key")
+        found = []
+        for row in ordered.slice(0, TEMPLATES_AT_MOST).to_pylist():
+            mine = used.filter(used.skeleton_hash == row["token"])
+            n_all = engine.to_arrow(mine.aggregate(n=mine.account_id.nunique()))["n"][0].as_py()
+            shingles = template_shingles(sketches, row["token"], engine=engine)
+            n = row["account_id_count_distinct"]
+            support = Support(n, n / max(n, n_all), n_shingles=len(shingles))
+            if shingles:
+                times = row["first_seen_at_min"], row["last_seen_at_max"]
+                found.append(Trait("sketch", keyed_sketch(shingles, key), support, *times))
+        return found
+
+    def _group_key(self) -> bytes | None:
+        named = self._config.sharing.group_key_file
+        if not named:
+            return None
+        try:
+            key = Path(named).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"the sharing group's key {named} cannot be read ({type(error).__name__})") from error
+        if len(key) != GROUP_KEY_BYTES:
+            raise ConfigError(f"the sharing group's key {named} has {len(key)} bytes, not {GROUP_KEY_BYTES}")
+        return key
+
+    def _evidence_root(self, run_id: str) -> str:
+        """Leaf hash of the run's last entry in the ledger; empty when there is none."""
+        for entry in reversed(self._workspace.ledger.entries(RUN)):
+            if msgspec.json.decode(entry.body)["run_id"] == run_id:
+                return entry.leaf().hex()
+        return ""
+
+    def _read(self, table: Table, run_id: str | None = None) -> pa.Table:
+        files = self._workspace.lake.snapshot().files(table, None if run_id is None else [run_id])
+        parts = [pq.read_table(file, schema=table.schema, partitioning=None) for file in files]
+        return pa.concat_tables(parts) if parts else table.empty()
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine, engine.scope():
+            yield engine
+
+
+def _of(rows: pa.Table, campaign_id: str) -> pa.Table:
+    return rows.filter(pc.equal(rows["campaign_id"], campaign_id))

@@ -1,0 +1,14 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stillwatch.store.workspace import Workspace
+from tests.sharing.worlds import found_world
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace that found one campaign."""
+    with found_world(tmp_path / "workspace") as workspace:
+        yield workspace
