@@ -37,8 +37,8 @@ def campaign(draw: random.Random, **fields: object) -> Stix:
         "name": f"Distillation campaign {draw.getrandbits(32):08x}",
         "description": "Many accounts, run together, take outputs of a model to train another.",
         "objective": "To train another model on outputs of this one.",
-        "first_seen": "2026-04-22T00:00:00.000Z",
-        "last_seen": "2026-05-04T00:00:00.000Z",
+        "first_seen": "2026-04-22T00:00:00Z",
+        "last_seen": "2026-05-04T00:00:00Z",
         "confidence": draw.randint(0, 100),
         "extensions": {
             CAMPAIGN_EXTENSION: {
@@ -61,7 +61,7 @@ def indicator(draw: random.Random, **fields: object) -> Stix:
         "description": "Seen at many flagged accounts and few others; not a reason to act on an account by itself.",
         "pattern": f"[autonomous-system:number = {number}]",
         "pattern_type": "stix",
-        "valid_from": "2026-04-22T00:00:00.000Z",
+        "valid_from": "2026-04-22T00:00:00Z",
         "indicator_types": ["malicious-activity"],
     }
     return framed("indicator", draw, **{**told, **fields})
@@ -74,7 +74,7 @@ def address(draw: random.Random, **fields: object) -> Stix:
 
 
 def sighting(draw: random.Random, **fields: object) -> Stix:
-    told = {"sighting_of_ref": stix_id("indicator", draw), "count": 30, "first_seen": "2026-05-01T00:00:00.000Z"}
+    told = {"sighting_of_ref": stix_id("indicator", draw), "count": 30, "first_seen": "2026-05-01T00:00:00Z"}
     return framed("sighting", draw, **{**told, **fields})
 
 

@@ -85,7 +85,7 @@ def test_channels_take_nothing_but_cleared_objects(wrong: object, tmp_path: Path
     with pytest.raises(GuardRefused):
         write_bundle(wrong, tmp_path / "out.json")
     with pytest.raises(GuardRefused):
-        Peer("https://peer.example").post("/", wrong, "application/json")
+        Peer("https://peer.example").post((), wrong, "application/json")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -37,6 +37,7 @@ from tests.sharing.worlds import (
     NETWORK,
     TEMPLATE,
     found_world,
+    known,
     sharing,
 )
 
@@ -48,7 +49,8 @@ def asked(profile: str = "peer", **fields: object) -> Asked:
 
 
 def bundle(opened: Workspace, profile: str = "peer", at: object = LATER, **fields: object) -> dict[str, Any]:
-    return json.loads(sharing(opened, at=at).export(CAMPAIGN, asked(profile, **fields)).bundle())
+    """The bundle as it leaves; the lake of a workspace is looked at once, unless addresses are opened."""
+    return json.loads(known(opened, at=at).export(CAMPAIGN, asked(profile, **fields)).bundle())
 
 
 def of_type(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -56,23 +58,23 @@ def of_type(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("profile", "at"), [*((name, LATER) for name in PROFILES), ("peer", EXPIRED)])
-def test_an_export_passes_the_strict_validator_without_a_warning(opened: Workspace, profile: str, at: object) -> None:
-    text = json.dumps(bundle(opened, profile, at))
+def test_an_export_passes_the_strict_validator_without_a_warning(kept: Workspace, profile: str, at: object) -> None:
+    text = json.dumps(bundle(kept, profile, at))
     result = validate_string(text, ValidationOptions(strict=True, enforce_refs=True, version="2.1"))
     if not result.is_valid:
         print_results([result])
     assert result.is_valid
 
 
-def test_every_pattern_is_one_that_others_read(opened: Workspace) -> None:
-    patterns = [stix["pattern"] for stix in of_type(bundle(opened), "indicator")]
+def test_every_pattern_is_one_that_others_read(kept: Workspace) -> None:
+    patterns = [stix["pattern"] for stix in of_type(bundle(kept), "indicator")]
     assert [Pattern(text) and text for text in patterns] == patterns
     assert f"[autonomous-system:number = {NETWORK}]" in patterns
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_strict_reader_with_our_classes_reads_and_writes_it_back_equal(opened: Workspace, profile: str) -> None:
-    found = bundle(opened, profile)
+def test_a_strict_reader_with_our_classes_reads_and_writes_it_back_equal(kept: Workspace, profile: str) -> None:
+    found = bundle(kept, profile)
     read = stix2.parse(json.dumps(found), allow_custom=False, version="2.1")
     assert json.loads(read.serialize()) == found
 
@@ -85,26 +87,26 @@ def test_equal_findings_give_equal_bytes_whoever_exports_them_when(opened: Works
 
 def test_a_later_run_changes_the_content_and_keeps_the_ids(opened: Workspace) -> None:
     first = bundle(opened)
-    known = Found()
-    store(opened, Found(run_id="run-2", as_of=known.as_of.replace(day=11), accused=known.accused[:20]))
-    later = bundle(opened)
-    (before,), (after,) = of_type(first, "campaign"), of_type(later, "campaign")
-    assert (before["id"], before["created"]) == (after["id"], after["created"])
-    assert before["modified"] < after["modified"]
+    before = Found()
+    store(opened, Found(run_id="run-2", as_of=before.as_of.replace(day=11), accused=before.accused[:20]))
+    later = json.loads(sharing(opened).export(CAMPAIGN, asked()).bundle())
+    (old,), (after,) = of_type(first, "campaign"), of_type(later, "campaign")
+    assert (old["id"], old["created"]) == (after["id"], after["created"])
+    assert old["modified"] < after["modified"]
 
 
 def test_another_laboratory_gives_the_same_campaign_another_id_and_the_same_template_the_same(
-    opened: Workspace, tmp_path: Path
+    kept: Workspace, tmp_path: Path
 ) -> None:
     with found_world(tmp_path / "other") as other:
-        ours, theirs = bundle(opened), bundle(other)
+        ours, theirs = bundle(kept), bundle(other)
     assert of_type(ours, "campaign")[0]["id"] != of_type(theirs, "campaign")[0]["id"]
     assert of_type(ours, "llm-prompt-template")[0]["id"] == of_type(theirs, "llm-prompt-template")[0]["id"]
 
 
-def test_everything_is_marked_and_nothing_above_what_was_asked(opened: Workspace) -> None:
+def test_everything_is_marked_and_nothing_above_what_was_asked(kept: Workspace) -> None:
     for tlp in (Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER):
-        found = bundle(opened, tlp=tlp)
+        found = bundle(kept, tlp=tlp)
         levels = {level_of(stix) for stix in found["objects"] if stix["type"] != "marking-definition"}
         assert levels == {tlp}
 
@@ -112,9 +114,9 @@ def test_everything_is_marked_and_nothing_above_what_was_asked(opened: Workspace
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(profile=st.sampled_from(PROFILES), tlp=st.sampled_from([Tlp.AMBER_STRICT, Tlp.RED]), file=st.booleans())
 def test_amber_strict_and_red_leave_by_no_exporter(
-    opened: Workspace, tmp_path: Path, profile: str, tlp: Tlp, file: bool
+    kept: Workspace, tmp_path: Path, profile: str, tlp: Tlp, file: bool
 ) -> None:
-    share = sharing(opened)
+    share = known(kept)
     cleared = share.export(CAMPAIGN, asked(profile, tlp=tlp))
     assert len(cleared) == 0
     if file:
@@ -124,29 +126,29 @@ def test_amber_strict_and_red_leave_by_no_exporter(
         assert json.loads(payload)["objects"] == []
 
 
-def test_counts_are_bands_for_peers_and_exact_for_an_authority(opened: Workspace) -> None:
+def test_counts_are_bands_for_peers_and_exact_for_an_authority(kept: Workspace) -> None:
     told = {
-        profile: of_type(bundle(opened, profile), "campaign")[0]["extensions"][CAMPAIGN_EXTENSION]["n_accounts"]
+        profile: of_type(bundle(kept, profile), "campaign")[0]["extensions"][CAMPAIGN_EXTENSION]["n_accounts"]
         for profile in ("peer", "authority")
     }
     assert told == {"peer": "10-29", "authority": 26}
 
 
-def test_no_account_leaves_in_clear_but_to_an_authority(opened: Workspace) -> None:
+def test_no_account_leaves_in_clear_but_to_an_authority(kept: Workspace) -> None:
     for profile, named in (("peer", False), ("public", False), ("authority", True)):
-        assert ("bad-00" in json.dumps(bundle(opened, profile))) is named
+        assert ("bad-00" in json.dumps(bundle(kept, profile))) is named
 
 
-def test_two_peers_cannot_join_their_pseudonyms(opened: Workspace) -> None:
+def test_two_peers_cannot_join_their_pseudonyms(kept: Workspace) -> None:
     users = [
-        {stix["user_id"] for stix in of_type(bundle(opened, peer=peer), "user-account")} for peer in ("lab-b", "lab-c")
+        {stix["user_id"] for stix in of_type(bundle(kept, peer=peer), "user-account")} for peer in ("lab-b", "lab-c")
     ]
     assert users[0]
     assert users[0].isdisjoint(users[1])
 
 
-def test_networks_clients_and_templates_are_those_of_the_campaign(opened: Workspace) -> None:
-    found = bundle(opened)
+def test_networks_clients_and_templates_are_those_of_the_campaign(kept: Workspace) -> None:
+    found = bundle(kept)
     assert [stix["number"] for stix in of_type(found, "autonomous-system")] == [NETWORK]
     assert str(HONEST_NETWORK) not in json.dumps(found)
     assert CLIENT in json.dumps(of_type(found, "infrastructure"))
@@ -154,10 +156,10 @@ def test_networks_clients_and_templates_are_those_of_the_campaign(opened: Worksp
     assert template["sketch"] == keyed_sketch(TEMPLATE, GROUP_KEY)
 
 
-def test_no_shingle_leaves_in_clear_and_without_the_groups_key_no_sketch(opened: Workspace) -> None:
-    said = json.dumps(bundle(opened))
+def test_no_shingle_leaves_in_clear_and_without_the_groups_key_no_sketch(kept: Workspace) -> None:
+    said = json.dumps(bundle(kept))
     assert not any(f"{shingle:016x}" in said for shingle in TEMPLATE)
-    keyless = sharing(opened, group_key_file="").export(CAMPAIGN, asked())
+    keyless = sharing(kept, group_key_file="").export(CAMPAIGN, asked())
     assert b"llm-prompt-template--" not in keyless.bundle()
 
 

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pyarrow as pa
 
 from stillwatch.model.tables import EXCHANGE_RECORDS, PROMPT_SKETCHES
 from stillwatch.pipeline.sharing import Sharing
+from stillwatch.sharing.case import Case
 from stillwatch.sharing.settings import Settings
 from stillwatch.store.workspace import Workspace
 from tests.response.worlds import CAMPAIGN, CONFIG, DAY, TOKENS, Clock, Found, workspace
@@ -38,12 +40,29 @@ def found_world(folder: Path, found: Found | None = None) -> Workspace:
     return made
 
 
-def sharing(opened: Workspace, *, at: datetime = LATER, **settings: object) -> Sharing:
+def sharing(opened: Workspace, *, at: datetime = LATER, made: type[Sharing] = Sharing, **settings: object) -> Sharing:
     """Sharing at a moment, with the group's key in a file beside the workspace."""
     key_file = opened.path.parent / "group.key"
     key_file.write_bytes(GROUP_KEY)
     chosen = Settings(**{"group_key_file": str(key_file), **settings})
-    return Sharing(opened, msgspec.structs.replace(CONFIG, sharing=chosen), version="0.1.0", clock=Clock(at))
+    return made(opened, msgspec.structs.replace(CONFIG, sharing=chosen), version="0.1.0", clock=Clock(at))
+
+
+class Known(Sharing):
+    """Sharing that looked at the lake once, for tests of what comes after."""
+
+    cases: ClassVar[dict[Path, Case]] = {}
+
+    def case(self, campaign_id: str, *, opener: str | None = None) -> Case:
+        place = self._workspace.path
+        if place not in self.cases or opener is not None or campaign_id != CAMPAIGN:
+            self.cases[place] = super().case(campaign_id, opener=opener)
+        return self.cases[place]
+
+
+def known(opened: Workspace, *, at: datetime = LATER) -> Sharing:
+    """As `sharing`, but the lake of a workspace is looked at once."""
+    return sharing(opened, at=at, made=Known)
 
 
 def _record(number: int, account_id: str, inside: bool) -> dict[str, object]:

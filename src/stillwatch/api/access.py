@@ -1,5 +1,6 @@
 """The door: no call passes without a key, a role that its route names, and a token in the key's bucket."""
 
+import base64
 import logging
 import time
 from collections import OrderedDict
@@ -60,14 +61,23 @@ class KeyRing:
         """The valid key that a request shows; None for anything else."""
         shown = next((headers[name] for name in KEY_HEADERS if name in headers), None)
         if shown is None:
-            scheme, _, shown = headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer":
-                return None
+            shown = _authorized(headers.get("authorization", ""))
         parts = split(shown.strip())
         key = self._keys.get(parts[0]) if parts else None
         if parts is None or key is None or not self._stored.opens(key, parts[1]):
             return None
         return key if key.is_valid(self._clock()) else None
+
+
+def _authorized(header: str) -> str:
+    """The key in an Authorization header: a bearer token, or the password of a TAXII client's basic authentication."""
+    scheme, _, shown = header.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(shown, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return ""
+    return shown if scheme.lower() == "bearer" else ""
 
 
 class Buckets:

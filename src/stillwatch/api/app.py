@@ -34,6 +34,7 @@ from stillwatch.api.reading import Reader
 from stillwatch.api.receiver import Receiver
 from stillwatch.api.responding import Responding
 from stillwatch.api.roles import ACCESS, OPEN_PATHS
+from stillwatch.api.taxii import Taxii
 from stillwatch.api.writing import Desks
 from stillwatch.config import Config
 from stillwatch.errors import ConfigError, LakeError, StillwatchError, UsageError
@@ -85,6 +86,8 @@ class Server:
         self.people = Desks(self.watch, self.ring, keys, trail, self.broadcast, clock)
         self._decisions = Decisions(workspace.state, workspace.ledger)
         self._clock = clock
+        sharing = self.watch.sharing
+        self.taxii = Taxii(config.sharing, sharing.shelf, sharing.inbox, sharing.guard, bounds=self.bounds, clock=clock)
         self.is_ready = False
         self._fault: str | None = None
 
@@ -190,6 +193,7 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
     Reader(server.watch).add_to(app.router)
     server.people.add_to(app.router)
     Responding(server.watch, server.ring, clock).add_to(app.router)
+    app.router.routes.extend(server.taxii.routes())
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)
     guard_routes(app.router.routes)

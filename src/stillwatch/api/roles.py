@@ -14,6 +14,7 @@ GATEWAYS: Final = frozenset({_INGEST, _RESPONDER, _ADMIN})
 READERS: Final = frozenset({_ANALYST, _RESPONDER, _ADMIN})
 JUDGES: Final = frozenset({_RESPONDER, _ADMIN})
 ADMINS: Final = frozenset({_ADMIN})
+PEERS: Final = frozenset({Role.PEER})
 ANYBODY: Final = frozenset(Role)
 
 ACCESS: Final[Mapping[tuple[str, str], frozenset[Role]]] = {
@@ -52,6 +53,17 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/keys"): ADMINS,
     ("DELETE", "/v1/keys/{key_id}"): ADMINS,
     ("GET", "/v1/audit"): ADMINS,
+    ("GET", "/taxii2/"): PEERS,
+    ("GET", "/taxii2/root/"): PEERS,
+    ("GET", "/taxii2/root/status/{status_id}/"): PEERS,
+    ("GET", "/taxii2/root/collections/"): PEERS,
+    ("GET", "/taxii2/root/collections/{collection_id}/"): PEERS,
+    ("GET", "/taxii2/root/collections/{collection_id}/manifest/"): PEERS,
+    ("GET", "/taxii2/root/collections/{collection_id}/objects/"): PEERS,
+    ("POST", "/taxii2/root/collections/{collection_id}/objects/"): PEERS,
+    ("GET", "/taxii2/root/collections/{collection_id}/objects/{object_id}/"): PEERS,
+    ("DELETE", "/taxii2/root/collections/{collection_id}/objects/{object_id}/"): PEERS,
+    ("GET", "/taxii2/root/collections/{collection_id}/objects/{object_id}/versions/"): PEERS,
 }
 """Method (`*`: any) and template of each route to the roles that may call it."""
 

@@ -1,16 +1,19 @@
 """`share`: what leaves to peers, authorities and the public, and what comes in."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from stillwatch.cli.context import current
-from stillwatch.cli.output import Format, Row, show_table, talk, write_json
+from stillwatch.cli.output import Format, Row, show_table, talk, write_json, write_rows
+from stillwatch.errors import UsageError
 
 if TYPE_CHECKING:
     from stillwatch.guard import Review
+    from stillwatch.guard.channel import Peer
     from stillwatch.pipeline.sharing import Asked
 
 share = App(
@@ -27,6 +30,7 @@ share = App(
 )
 
 FormatFlag = Annotated[Format, Parameter(name=["--format"])]
+KeyFlag = Annotated[Path | None, Parameter(name=["--key"])]
 OutputFlag = Annotated[Path, Parameter(name=["-o", "--output"])]
 PeerFlag = Annotated[str, Parameter(name=["--to"])]
 ProfileFlag = Literal["peer", "authority", "public"]
@@ -114,6 +118,77 @@ def export(
 
 
 @share.command
+def publish(campaign: str, *, collection: str, tlp: TlpFlag = None) -> None:
+    """Put a campaign on the shelf of a TAXII collection, for the peers that may read it.
+
+    Example: stillwatch share publish c-abcd1234 --collection 91a7b528-80eb-42ed-a74d-c6fbd5a26116
+    """
+    from stillwatch.guard import Tlp
+
+    with current().open() as watch:
+        n_new = watch.sharing.publish(campaign, collection, None if tlp is None else Tlp[tlp.upper()])
+        watch.checkpoint()
+    talk(f"{n_new:,} objects are new in collection {collection}")
+
+
+@share.command
+def push(
+    campaign: str, *, to: PeerFlag, url: str, collection: str, key: KeyFlag = None, profile: ProfileFlag = "peer"
+) -> None:
+    """Send a campaign to a collection of a peer's TAXII server.
+
+    Example: stillwatch share push c-abcd1234 --to lab-b --url https://lab-b.example/taxii2/root --collection ID
+
+    Parameters
+    ----------
+    to
+        Who gets it; accounts have another pseudonym for each.
+    url
+        The peer's API root.
+    key
+        File with the peer's API key, or `name:password`.
+    """
+    with current().open() as watch:
+        counts = watch.sharing.push(campaign, _peer(url, key), collection, _asked(to, profile, None))
+        watch.checkpoint()
+    write_json(counts)
+
+
+@share.command
+def pull(*, source: Annotated[str, Parameter(name=["--from"])], url: str, collection: str, key: KeyFlag = None) -> None:
+    """Take what a peer added to a collection since the last pull; indicators are matched from then on.
+
+    Example: stillwatch share pull --from lab-b --url https://lab-b.example/taxii2/root --collection ID --key FILE
+
+    Parameters
+    ----------
+    source
+        Whose server it is.
+    url
+        The peer's API root.
+    key
+        File with the peer's API key, or `name:password`.
+    """
+    with current().open() as watch:
+        pulled = watch.sharing.pull(_peer(url, key), source, collection)
+        watch.checkpoint()
+    write_json(asdict(pulled))
+
+
+@share.command
+def indicators(*, format: FormatFlag = "table") -> None:
+    """List the indicators of peers that are in force now.
+
+    Example: stillwatch share indicators --format json
+    """
+    from datetime import UTC, datetime
+
+    with current().open() as watch:
+        rows = watch.sharing.inbox.indicators(datetime.now(UTC))
+    write_rows(rows, format, None, columns=["peer", "kind", "value", "token_kind", "confidence", "valid_until"])
+
+
+@share.command
 def log(record: str | None = None, *, format: FormatFlag = "table") -> None:
     """List everything that left or came in, or every decision of one record.
 
@@ -128,6 +203,16 @@ def log(record: str | None = None, *, format: FormatFlag = "table") -> None:
         show_table(rows, list(rows[0]) if rows else ["record_id"])
     else:
         write_json(rows)
+
+
+def _peer(url: str, key: Path | None) -> "Peer":
+    from stillwatch.guard.channel import Peer
+
+    try:
+        token = "" if key is None else key.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the key file {key} cannot be read ({type(error).__name__})") from error
+    return Peer(url, token)
 
 
 def _asked(to: str, profile: str, tlp: str | None, approver: str | None = None, opener: str | None = None) -> "Asked":

@@ -3,11 +3,11 @@
 import base64
 import http.client
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
@@ -37,18 +37,19 @@ class Peer:
     token: str = field(default="", repr=False)
     timeout_seconds: float = TIMEOUT_SECONDS
 
-    def get(self, path: str, accept: str) -> Answer:
-        """The answer to a GET; redirects are not followed.
+    def get(self, path: Sequence[str], accept: str, query: Mapping[str, str]) -> Answer:
+        """The answer to a GET of a path, given by its parts; redirects are not followed.
 
         Raises:
             ExternalServiceError: no answer, or one that is too large.
         """
-        return self._call("GET", path, {"Accept": accept}, None)
+        asked = f"?{urlencode(query)}" if query else ""
+        return self._call("GET", _joined(path) + asked, {"Accept": accept}, None)
 
-    def post(self, path: str, cleared: Cleared, media_type: str) -> Answer:
+    def post(self, path: Sequence[str], cleared: Cleared, media_type: str) -> Answer:
         """The answer to a POST of cleared objects as a TAXII envelope."""
         _refuse_unless_cleared(cleared)
-        return self._call("POST", path, {"Accept": media_type, "Content-Type": media_type}, cleared.envelope())
+        return self._call("POST", _joined(path), {"Accept": media_type, "Content-Type": media_type}, cleared.envelope())
 
     def _call(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         connection, prefix = self._connection()
@@ -80,6 +81,10 @@ class Peer:
 
     def _host(self) -> str:
         return urlsplit(self.root).hostname or "?"
+
+
+def _joined(path: Sequence[str]) -> str:
+    return "".join(f"/{quote(part, safe='')}" for part in path)
 
 
 def write_bundle(cleared: Cleared, path: Path) -> None:

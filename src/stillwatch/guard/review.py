@@ -253,7 +253,7 @@ class _Examiner:
         if action == "pseudonymise" and rule.shape == "account" and isinstance(value, str):
             return self._pseudonym(value)
         if rule.shape == "time" and isinstance(value, str) and not self._terms.profile.exact_times:
-            return _TIME_OF_DAY.sub("T00:00:00.000Z", value)
+            return _TIME_OF_DAY.sub("T00:00:00Z", value)
         if rule.shape == "share" and isinstance(value, float):
             return float(f"{value:.1g}")
         return value

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,8 @@ from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import ConfigError, UsageError, VaultError
 from stillwatch.guard import Cleared, Guard, Passage, Policy, Review, Support, Tlp, load_policy, shipped_policy
-from stillwatch.guard.channel import write_bundle, write_signed
+from stillwatch.guard.channel import Peer, write_bundle, write_signed
+from stillwatch.ingest.pseudonyms import Pseudonymiser
 from stillwatch.model.table import Table
 from stillwatch.model.tables import CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS, EXCHANGE_RECORDS, PROMPT_SKETCHES
 from stillwatch.model.window import Window
@@ -28,7 +29,11 @@ from stillwatch.sharing.case import Case, Trait, TraitKind
 from stillwatch.sharing.check import check
 from stillwatch.sharing.disclosures import Disclosures
 from stillwatch.sharing.identity import Ids
+from stillwatch.sharing.inbox import Inbox
+from stillwatch.sharing.shelf import Cursors, Shelf
+from stillwatch.sharing.taxii_client import pages, push
 from stillwatch.sharing.traits import Adopted, adopted, keyed_sketch, plain_traits, template_shingles
+from stillwatch.sketches import hash_texts
 from stillwatch.store.journal import RUN
 from stillwatch.store.vault import IdentityClass
 from stillwatch.store.workspace import Workspace
@@ -49,6 +54,16 @@ class Asked:
     opener: str | None = None
     """Who opens addresses in the vault; None: no address is offered."""
     channel: Literal["file", "taxii"] = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What one pull brought: pages, objects, those that passed the guard, and things that indicators name."""
+
+    n_pages: int
+    n_objects: int
+    n_passed: int
+    n_indicators: int
 
 
 class Sharing:
@@ -85,6 +100,55 @@ class Sharing:
         return Guard(
             self.policy, record=self.disclosures.record, peer_key=lambda peer: keys.derived(f"sharing-peer/1/{peer}")
         )
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """What the TAXII collections hold."""
+        return Shelf(self._workspace.state)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """What takes messages of peers."""
+        names = Pseudonymiser(self._workspace.keys.pseudonym_key, sightings=None)
+        tokens: dict[str, Callable[[str], int]] = {
+            "address": lambda value: names.address(value)[0] or 0,
+            "ja4": lambda value: int(hash_texts(pa.array([value]))[0].as_py()),
+        }
+        return Inbox(self._workspace.state, self.guard, tokens)
+
+    def publish(self, campaign_id: str, collection_id: str, tlp: Tlp | None = None) -> int:
+        """Put a campaign on the shelf for the readers of a collection; returns how many versions were new.
+
+        Raises:
+            UsageError: the settings name no such collection.
+        """
+        known = {collection.id: collection for collection in self._config.sharing.collections}
+        if collection_id not in known:
+            raise UsageError(f"there is no collection {collection_id}; name it under [sharing] in the settings")
+        asked = Asked(collection_id, known[collection_id].profile, tlp, channel="taxii")
+        return self.shelf.add(collection_id, self.export(campaign_id, asked), self._clock())
+
+    def push(self, campaign_id: str, peer: Peer, collection_id: str, asked: Asked) -> dict[str, int]:
+        """Send a campaign to a peer's collection; returns the peer's counts."""
+        return push(peer, collection_id, self.export(campaign_id, replace(asked, channel="taxii")))
+
+    def pull(self, peer: Peer, name: str, collection_id: str) -> Pulled:
+        """Take what a peer added to a collection since the last pull, page by page through the inbound guard.
+
+        A page that was taken is not taken again, also when a later one fails.
+
+        Raises:
+            ExternalServiceError: the peer does not answer, or not as TAXII says.
+            GuardRefused: an answer is too large, too deep or no JSON.
+        """
+        cursors, n_pages, n_objects, n_passed, n_indicators = Cursors(self._workspace.state), 0, 0, 0, 0
+        for page in pages(peer, collection_id, added_after=cursors.get(peer.root, collection_id)):
+            received = self.inbox.receive(page.objects, peer=name, channel="taxii", at=self._clock())
+            n_pages, n_objects = n_pages + 1, n_objects + received.n_offered
+            n_passed, n_indicators = n_passed + len(received.cleared), n_indicators + received.n_indicators
+            if page.last_added is not None:
+                cursors.set(peer.root, collection_id, page.last_added, self._clock())
+        return Pulled(n_pages, n_objects, n_passed, n_indicators)
 
     def preview(self, campaign_id: str, asked: Asked) -> Review:
         """Every field of a campaign with what would happen to it; nothing leaves and nothing is recorded."""

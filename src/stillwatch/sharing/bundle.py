@@ -9,7 +9,7 @@ from stillwatch.guard import Offer, Support, Tlp
 from stillwatch.guard.tlp import MARKING_IDS, marking
 from stillwatch.sharing import atlas, extensions
 from stillwatch.sharing.case import Case, Trait
-from stillwatch.sharing.identity import Ids, observable_id, stamp, template_id
+from stillwatch.sharing.identity import Ids, observable_id, second, stamp, template_id
 
 RELAYS_LAST: Final = timedelta(days=30)
 """How long an indicator is valid after it was last seen: rented addresses and networks change hands soon."""
@@ -137,8 +137,8 @@ class _Writer:
             "name": f"Distillation campaign {self._code}",
             "description": "Many accounts, run together, take outputs of a model to train another.",
             "objective": "To train another model on outputs of this one.",
-            "first_seen": stamp(case.first_seen_at),
-            "last_seen": stamp(case.last_seen_at),
+            "first_seen": second(case.first_seen_at),
+            "last_seen": second(case.last_seen_at),
             "confidence": round(100 * (1 - case.q_value)),
             "external_references": [{"source_name": "mitre-atlas", "external_id": atlas.CASE_STUDY}],
             "extensions": {extensions.CAMPAIGN: {key: value for key, value in told.items() if value not in ("", [])}},
@@ -196,7 +196,7 @@ class _Writer:
     def _trait(self, trait: Trait) -> Iterator[Stix]:
         """Observable, observation, infrastructure where it is one, indicator and sighting of one trait."""
         kind, field, role = _OBSERVED[trait.kind]
-        seen = {"first_seen": stamp(trait.first_seen_at), "last_seen": stamp(trait.last_seen_at)}
+        seen = {"first_seen": second(trait.first_seen_at), "last_seen": second(trait.last_seen_at)}
         observable = self._seen(trait, kind, field)
         indicator = self._indicator(trait, kind, field, role)
         observed = self._domain(
@@ -240,8 +240,8 @@ class _Writer:
             "indicator", trait.kind, trait.value,
             name=f"Autonomous system AS{trait.value}" if trait.kind == "asn" else _NAMES[trait.kind],
             description=_TELLS, indicator_types=["malicious-activity"], pattern=f"[{kind}:{field} = {quoted}]",
-            pattern_type="stix", pattern_version="2.1", valid_from=stamp(trait.first_seen_at),
-            valid_until=stamp(trait.last_seen_at + lasting), confidence=round(100 * trait.support.flagged_share),
+            pattern_type="stix", pattern_version="2.1", valid_from=second(trait.first_seen_at),
+            valid_until=second(trait.last_seen_at + lasting), confidence=round(100 * trait.support.flagged_share),
             extensions={extensions.INDICATOR: told},
         )  # fmt: skip
         self.support[made["id"]] = trait.support

@@ -42,5 +42,10 @@ def template_id(kind: str, contributing: dict[str, Any]) -> str:
 
 
 def stamp(at: datetime) -> str:
-    """The time as STIX writes it, to the millisecond."""
+    """The time of a version of an object, to the millisecond as STIX asks for."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def second(at: datetime) -> str:
+    """The time of something that happened, to the second."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

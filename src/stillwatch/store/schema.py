@@ -55,6 +55,9 @@ METADATA = sa.MetaData()
 STORED = {table.name: _sql_table(table, METADATA) for table in tables.TABLES if table.home is Home.STATE}
 """The floor plan's tables whose home is the state database, by name."""
 
+_SHELVED = STORED["shelved_objects"].c
+sa.Index("shelved_by_object", _SHELVED.collection_id, _SHELVED.object_id, _SHELVED.version)
+
 META = sa.Table(
     "meta",
     METADATA,
