@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stillwatch.cli.setup import _bases
 from stillwatch.errors import ConfigError
 from stillwatch.guard import FieldClass, Policy, load_policy, shipped_policy
 from stillwatch.guard.shapes import BANDS, band, band_floor
@@ -68,3 +69,9 @@ def test_each_count_lies_in_its_band() -> None:
         low, _, high = band(count).partition("-")
         assert int(low) == band_floor(count) <= count <= int(high)
         assert band(count) in BANDS
+
+
+def test_doctor_warns_about_a_legal_basis_that_ran_out(policy: Policy) -> None:
+    late = policy.expired(datetime(2026, 10, 1, tzinfo=UTC))
+    assert "cisa2015 ended on 2026-09-30" in _bases(late)
+    assert "holds" in _bases([])

@@ -4,6 +4,7 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,7 @@ from stillwatch.cli.output import Format, show_table, talk, write_json
 from stillwatch.errors import EnvironmentFault, LedgerError, StillwatchError, UsageError
 
 if TYPE_CHECKING:
+    from stillwatch.guard.policy import Basis
     from stillwatch.store.workspace import Workspace
 
 FREE_GIB = 5.0
@@ -93,6 +95,7 @@ def _workspace(path: Path) -> list[Check]:
             chosen = watch.calibration()
             batches = watch.batches().table
             sealed = _sealed(watch.workspace)
+            expired = watch.sharing.policy.expired(datetime.now(UTC))
     except StillwatchError as error:
         return [Check("workspace", "warn", str(error))]
     rejected = sum(batches["rejected"].to_pylist())
@@ -100,6 +103,7 @@ def _workspace(path: Path) -> list[Check]:
         Check("workspace", "ok", f"{path}, lake version {snapshot.version}, schema {snapshot.schema_version}"),
         Check("keys", "ok", f"pseudonym key {keys}, outside of the workspace"),
         Check("calibration", "ok", f"{chosen['kind']} {str(chosen['calibration_id'])[:12]}"),
+        Check("sharing", "warn" if expired else "ok", _bases(expired)),
         Check(
             "ingest", "warn" if rejected else "ok", f"{batches.num_rows} batches, {rejected:,} records in quarantine"
         ),
@@ -116,6 +120,14 @@ def _sealed(workspace: "Workspace") -> Check:
     except LedgerError as error:
         return Check("decisions", "fail", str(error))
     return Check("decisions", "ok", f"{n:,} as the ledger sealed them")
+
+
+def _bases(expired: "list[Basis]") -> str:
+    """What to say of legal bases that ran out."""
+    if not expired:
+        return "every legal basis of the sharing policy holds"
+    named = ", ".join(f"{basis.id} ended on {basis.until}" for basis in expired)
+    return f"{named}: sharing falls back to stricter profiles; ask counsel and date the policy's bases"
 
 
 def config(action: Literal["show"] = "show", *, origin: bool = False) -> None:
