@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stillwatch import __version__, exposure, scoring
+from stillwatch import exposure, scoring
 from stillwatch.config import Config
 from stillwatch.engines import open_engine
 from stillwatch.errors import UsageError
@@ -120,7 +121,7 @@ class Dossiers:
             assessment=standing[-1] if standing else None,
             money=_money(wanted, exposed.sums),
             judgements=tuple(self._judgements(wanted.campaign_id)),
-            version=__version__,
+            version=version("stillwatch"),
             audience=wanted.audience,
             is_redacted=wanted.is_redacted,
         )

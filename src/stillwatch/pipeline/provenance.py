@@ -43,8 +43,8 @@ class Provenance:
         self._clock = clock
 
     def append(self, kind: str, body: Mapping[str, str | int | bool | None], /) -> str:
-        """Write one ledger entry; returns its digest."""
-        return self._workspace.ledger.append(kind, body, self._clock()).digest
+        """Write one ledger entry; returns the hash of its leaf, in hexadecimal."""
+        return self._workspace.ledger.append(kind, body, self._clock()).leaf().hex()
 
     @cached_property
     def master(self) -> bytes:
