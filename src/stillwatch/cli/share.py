@@ -1,7 +1,7 @@
 """`share`: what leaves to peers, authorities and the public, and what comes in."""
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -133,7 +133,14 @@ def publish(campaign: str, *, collection: str, tlp: TlpFlag = None) -> None:
 
 @share.command
 def push(
-    campaign: str, *, to: PeerFlag, url: str, collection: str, key: KeyFlag = None, profile: ProfileFlag = "peer"
+    campaign: str,
+    *,
+    to: PeerFlag,
+    url: str,
+    collection: str,
+    key: KeyFlag = None,
+    profile: ProfileFlag = "peer",
+    definitions: bool = True,
 ) -> None:
     """Send a campaign to a collection of a peer's TAXII server.
 
@@ -147,9 +154,12 @@ def push(
         The peer's API root.
     key
         File with the peer's API key, or `name:password`.
+    definitions
+        Whether the definitions of our extensions go along; medallion 3 breaks on them.
     """
+    asked = replace(_asked(to, profile, None), with_definitions=definitions)
     with current().open() as watch:
-        counts = watch.sharing.push(campaign, _peer(url, key), collection, _asked(to, profile, None))
+        counts = watch.sharing.push(campaign, _peer(url, key), collection, asked)
         watch.checkpoint()
     write_json(counts)
 

@@ -54,6 +54,8 @@ class Asked:
     opener: str | None = None
     """Who opens addresses in the vault; None: no address is offered."""
     channel: Literal["file", "taxii"] = "file"
+    with_definitions: bool = True
+    """Whether the definitions of extensions go along; medallion 3 breaks on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,11 @@ class Sharing:
             key_id=self._config.sharing.group_key_id,
         )
         passage = Passage(asked.peer, asked.channel, asked.profile, at, asked.approver)
-        return offer_of(self.case(campaign_id, opener=asked.opener), frame), passage
+        offer = offer_of(self.case(campaign_id, opener=asked.opener), frame)
+        if not asked.with_definitions:
+            kept = tuple(stix for stix in offer.objects if stix["type"] != "extension-definition")
+            offer = replace(offer, objects=kept)
+        return offer, passage
 
     def _found(self, campaign_id: str) -> tuple[dict[str, Any], dict[str, Any], datetime]:
         """Run and row of the latest run that knows the campaign, and the end of the window of the first."""

@@ -1,5 +1,6 @@
 """A TAXII 2.1 client: pages of a peer's collection in, cleared objects out, all of it bounded."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,17 +31,22 @@ def pages(peer: Peer, collection_id: str, *, added_after: str | None, limit: int
         GuardRefused: an answer is too large, too deep or no JSON.
     """
     query = {"limit": str(limit)} | ({} if added_after is None else {"added_after": added_after})
-    seen: set[str] = set()
+    seen: set[bytes] = set()
     for _ in range(MOST_PAGES):
         answer = peer.get(_objects(collection_id), MEDIA_TYPE, query)
         message = _message(answer)
-        yield Page(read_objects(message), answer.headers.get("x-taxii-date-added-last"))
+        added = answer.headers.get("x-taxii-date-added-last", answer.headers.get("x-taxii-date-added-first"))
+        # NOTE: a cursor may stay the same from page to page, as medallion's does; a page may not.
+        digest = hashlib.sha256(answer.body).digest()
+        if digest in seen:
+            raise ExternalServiceError("the peer's cursor runs in a circle; nothing more is pulled from it")
+        seen.add(digest)
+        yield Page(read_objects(message), added)
         following = message.get("next")
         if not message.get("more"):
             return
-        if not isinstance(following, str) or not following or following in seen:
-            raise ExternalServiceError("the peer's cursor runs in a circle or is none; nothing more is pulled from it")
-        seen.add(following)
+        if not isinstance(following, str) or not following:
+            raise ExternalServiceError("the peer says that there is more and gives no cursor")
         query["next"] = following
     raise ExternalServiceError(f"the peer has more than {MOST_PAGES:,} pages; pull again to go on")
 
