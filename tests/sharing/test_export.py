@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pyarrow as pa
 import pytest
 import stix2
@@ -23,6 +24,7 @@ from stillwatch.guard.channel import pre_authentication
 from stillwatch.guard.tlp import level_of
 from stillwatch.pipeline.sharing import Asked
 from stillwatch.sharing.extensions import CAMPAIGN as CAMPAIGN_EXTENSION
+from stillwatch.sharing.extensions import INDICATOR as INDICATOR_EXTENSION
 from stillwatch.sharing.traits import keyed_sketch
 from stillwatch.store.vault import IdentityClass
 from stillwatch.store.workspace import Workspace
@@ -41,6 +43,7 @@ from tests.sharing.worlds import (
     sharing,
 )
 
+NAMES = {CAMPAIGN_EXTENSION: "distillation-campaign", INDICATOR_EXTENSION: "distillation-indicator"}
 PROFILES = ("peer", "authority", "public")
 
 
@@ -64,6 +67,27 @@ def test_an_export_passes_the_strict_validator_without_a_warning(kept: Workspace
     if not result.is_valid:
         print_results([result])
     assert result.is_valid
+
+
+SCHEMAS = {
+    path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[2] / "docs" / "stix").glob("*.json")
+}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_extensions_are_as_their_published_schemas_say(kept: Workspace, profile: str) -> None:
+    found = bundle(kept, profile)
+    checked = set()
+    for stix in found["objects"]:
+        if stix["type"] == "llm-prompt-template":
+            jsonschema.validate(stix, SCHEMAS["llm-prompt-template"])
+        for extension_id, name in NAMES.items():
+            if extension_id in stix.get("extensions", {}):
+                jsonschema.validate(stix["extensions"][extension_id], SCHEMAS[name])
+                checked.add(name)
+    assert checked == {"distillation-campaign", "distillation-indicator"}
+    urls = {stix["schema"] for stix in of_type(found, "extension-definition")}
+    assert urls == {schema["$id"] for schema in SCHEMAS.values()}
 
 
 def test_every_pattern_is_one_that_others_read(kept: Workspace) -> None:
