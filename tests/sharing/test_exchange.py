@@ -19,12 +19,14 @@ from stillwatch.ingest.pseudonyms import Pseudonymiser
 from stillwatch.model.role import Role
 from stillwatch.pipeline.sharing import Asked, Sharing
 from stillwatch.sharing.extensions import INDICATOR
+from stillwatch.sharing.inbox import Inbox
 from stillwatch.sharing.settings import Collection, Settings
 from stillwatch.sketches import hash_texts
 from stillwatch.store.workspace import Workspace
 from tests.api.served import serving, settings
 from tests.guard.objects import indicator
-from tests.sharing.worlds import CAMPAIGN, CLIENT, NETWORK, found_world, sharing
+from tests.response.worlds import TOKENS, Found
+from tests.sharing.worlds import CAMPAIGN, CLIENT, LATER, NETWORK, found_world, sharing
 
 OPEN = "91a7b528-80eb-42ed-a74d-c6fbd5a26116"
 MEDIA = "application/taxii+json;version=2.1"
@@ -176,3 +178,22 @@ def test_an_indicator_ends_and_can_be_revoked(lab: Workspace) -> None:
     share.inbox.receive([gone], peer="lab-b", channel="taxii", at=at)
     share.inbox.receive([sent], peer="lab-b", channel="taxii", at=at)
     assert share.inbox.indicators(at).num_rows == 0
+
+
+def test_indicators_that_own_traffic_shows_are_counted_in_accounts(opened: Workspace) -> None:
+    share = sharing(opened)
+    share.__dict__["inbox"] = Inbox(opened.state, share.guard, {"ja4": {CLIENT: TOKENS["ja4"]}.__getitem__})
+    draw = random.Random(4)
+    told = {INDICATOR: {"extension_type": "property-extension", "ja4": [CLIENT]}}
+    mine = indicator(draw, pattern=f"[autonomous-system:number = {NETWORK}]", extensions=told)
+    share.inbox.receive([mine, indicator(draw)], peer="lab-b", channel="taxii", at=LATER)
+    rows = {row["kind"]: row for row in share.sighted().to_pylist()}
+    n_flagged = len(Found().flagged)
+    assert {kind: row["n_accounts"] for kind, row in rows.items()} == {"asn": n_flagged, "ja4": n_flagged}
+    assert {row["indicator_id"] for row in rows.values()} == {mine["id"]}
+
+
+def test_nothing_is_seen_where_no_indicator_is_known(opened: Workspace, lab: Workspace) -> None:
+    assert sharing(opened).sighted().num_rows == 0
+    with pytest.raises(UsageError, match="no detection run"):
+        sharing(lab).sighted()

@@ -186,16 +186,25 @@ def pull(*, source: Annotated[str, Parameter(name=["--from"])], url: str, collec
 
 
 @share.command
-def indicators(*, format: FormatFlag = "table") -> None:
-    """List the indicators of peers that are in force now.
+def indicators(*, seen: bool = False, format: FormatFlag = "table") -> None:
+    """List the indicators of peers that are in force now, or with --seen those that own traffic shows.
 
-    Example: stillwatch share indicators --format json
+    Examples:
+        stillwatch share indicators --format json
+        stillwatch share indicators --seen
+
+    Parameters
+    ----------
+    seen
+        Count the accounts in the latest run's window that an indicator names. Being named is no finding.
     """
     from datetime import UTC, datetime
 
     with current().open() as watch:
-        rows = watch.sharing.inbox.indicators(datetime.now(UTC))
-    write_rows(rows, format, None, columns=["peer", "kind", "value", "token_kind", "confidence", "valid_until"])
+        known = watch.sharing
+        rows = known.sighted() if seen else known.inbox.indicators(datetime.now(UTC))
+    shown = ["n_accounts", "n_exchanges"] if seen else ["token_kind", "confidence", "valid_until"]
+    write_rows(rows, format, None, columns=["peer", "kind", "value", *shown])
 
 
 @share.command

@@ -22,7 +22,14 @@ from stillwatch.guard import Cleared, Guard, Passage, Policy, Review, Support, T
 from stillwatch.guard.channel import Peer, write_bundle, write_signed
 from stillwatch.ingest.pseudonyms import Pseudonymiser
 from stillwatch.model.table import Table
-from stillwatch.model.tables import CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS, EXCHANGE_RECORDS, PROMPT_SKETCHES
+from stillwatch.model.tables import (
+    CAMPAIGN_MEMBERS,
+    CAMPAIGNS,
+    DETECTION_RUNS,
+    EXCHANGE_RECORDS,
+    PROMPT_SKETCHES,
+    TOKEN_USES,
+)
 from stillwatch.model.window import Window
 from stillwatch.sharing.bundle import Frame, offer_of
 from stillwatch.sharing.case import Case, Trait, TraitKind
@@ -31,6 +38,7 @@ from stillwatch.sharing.disclosures import Disclosures
 from stillwatch.sharing.identity import Ids
 from stillwatch.sharing.inbox import Inbox
 from stillwatch.sharing.shelf import Cursors, Shelf
+from stillwatch.sharing.sighted import sighted
 from stillwatch.sharing.taxii_client import pages, push
 from stillwatch.sharing.traits import Adopted, adopted, keyed_sketch, plain_traits, template_shingles
 from stillwatch.sketches import hash_texts
@@ -152,6 +160,20 @@ class Sharing:
                 cursors.set(peer.root, collection_id, page.last_added, self._clock())
         return Pulled(n_pages, n_objects, n_passed, n_indicators)
 
+    def sighted(self) -> pa.Table:
+        """Indicators of peers in force now that the traffic of the latest run's window shows, as SIGHTED.
+
+        Raises:
+            UsageError: no detection run is stored.
+        """
+        runs = self._read(DETECTION_RUNS).sort_by([("as_of", "ascending"), ("run_id", "ascending")]).to_pylist()
+        if not runs:
+            raise UsageError("no detection run is stored: run `stillwatch detect` first")
+        known = self.inbox.indicators(self._clock())
+        with self._engine() as engine:
+            uses, records = (self._traffic(table, runs[-1], engine) for table in (TOKEN_USES, EXCHANGE_RECORDS))
+            return sighted(known, uses, records, engine=engine)
+
     def preview(self, campaign_id: str, asked: Asked) -> Review:
         """Every field of a campaign with what would happen to it; nothing leaves and nothing is recorded."""
         offer, passage = self._offered(campaign_id, asked)
@@ -225,16 +247,22 @@ class Sharing:
     def _traits(
         self, run: dict[str, Any], members: pa.Table, accounts: pa.Array, engine: Engine, opener: str | None
     ) -> list[Trait]:
-        snapshot, most = self._workspace.lake.snapshot(), self._config.sharing.max_traits
-        window = Window(run["window_start"].astimezone(UTC), run["as_of"].astimezone(UTC))
-        days = [str(day) for day in window.days()]
-        records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, days))
-        records = records.filter(records.start_time >= window.start, records.start_time < window.end)
+        most = self._config.sharing.max_traits
+        records = self._traffic(EXCHANGE_RECORDS, run, engine)
         found = plain_traits(records, accounts, engine=engine, most=most)
-        sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, days))
+        sketches = self._traffic(PROMPT_SKETCHES, run, engine)
         addresses = [] if opener is None else adopted(records, "client_address", accounts, engine=engine, most=most)
         opened = (self._opened(address, opener or "") for address in addresses)
         return [*found, *(trait for trait in opened if trait), *self._templates(members, records, sketches, engine)]
+
+    def _traffic(self, table: Table, run: dict[str, Any], engine: Engine) -> Any:
+        """Rows of a table by day, of the days of a run's window; of records only those inside of it."""
+        window = Window(run["window_start"].astimezone(UTC), run["as_of"].astimezone(UTC))
+        files = self._workspace.lake.snapshot().files(table, [str(day) for day in window.days()])
+        rows = engine.read(table, files)
+        if table is not EXCHANGE_RECORDS:
+            return rows
+        return rows.filter(rows.start_time >= window.start, rows.start_time < window.end)
 
     def _opened(self, found: Adopted, opener: str) -> Trait | None:
         """The address behind a pseudonym, opened in the vault; None when too little stands behind it or it is gone."""
