@@ -21,6 +21,9 @@ OWN_MACHINES = {"engines/session.py": {"create_connection"}, "store/storage.py":
 OWN_ENDPOINTS = "response/webhooks/post.py"
 """Hands the operator's own systems counts of campaigns (docs/design/2026-11-23-watching.md); no peer is ever one."""
 
+SUSPECTS = "provenance/probe/client.py"
+"""Asks a suspect's endpoint what a registered plan says; it sends prompts of the plan and nothing that was found."""
+
 
 def imported(tree: ast.AST) -> set[str]:
     names = set()
@@ -38,7 +41,7 @@ def test_no_module_outside_of_guard_opens_a_connection() -> None:
         place = file.relative_to(ROOT).as_posix()
         names = imported(ast.parse(file.read_text()))
         opened = {name for name in names if name.split(".")[0] in NETWORK or name.startswith("urllib.request")}
-        if opened and not place.startswith("guard/") and place != OWN_ENDPOINTS:
+        if opened and not place.startswith("guard/") and place not in (OWN_ENDPOINTS, SUSPECTS):
             found[place] = opened
     assert found.keys() <= OWN_MACHINES.keys()
     assert all(names == {"socket"} for names in found.values())
@@ -53,6 +56,17 @@ def test_what_reaches_the_operators_endpoints_is_called_by_deliveries_alone() ->
     }
     assert users == {"response/webhooks/__init__.py", "response/webhooks/delivery.py"}
     assert not [file for file in ROOT.glob("sharing/**/*.py") if "webhooks" in file.read_text()]
+
+
+def test_what_asks_suspects_is_used_by_provenance_and_its_callers_and_never_by_sharing() -> None:
+    module = f"stillwatch.{SUSPECTS.removesuffix('.py').replace('/', '.')}"
+    users = {
+        file.relative_to(ROOT).parts[0]
+        for file in ROOT.rglob("*.py")
+        if any(name.startswith(module) for name in imported(ast.parse(file.read_text())))
+    }
+    assert users <= {"provenance", "pipeline", "cli"}
+    assert not [file for file in ROOT.glob("sharing/**/*.py") if "provenance" in file.read_text()]
 
 
 @pytest.mark.parametrize(("place", "allowed"), OWN_MACHINES.items())
