@@ -18,9 +18,18 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
 from stillwatch.provenance.answers import read_answers
-from stillwatch.provenance.passive import Attribution, Pool, PoolModel, attribute, build_pool, pool_member
+from stillwatch.provenance.passive import (
+    Attribution,
+    Pool,
+    PoolModel,
+    attribute,
+    build_pool,
+    outside_suspect,
+    pool_member,
+)
 from stillwatch.provenance.passive.audit import LEVELS, held_out_p, separation
 from stillwatch.provenance.settings import PassiveSettings
 from stillwatch.provenance.verdict import Verdict, reach
@@ -131,6 +140,17 @@ def print_verdicts(pool: Pool, settings: PassiveSettings, seed: int) -> None:
     print(f"{len(HUMAN)} models trained on human answers: no other verdict than the above in {len(cases) - 3} tests")
 
 
+def print_cost(data: Path, cache: Path, settings: PassiveSettings, seed: int) -> None:
+    """CPU of one suspect from its answers to its finding, the pool read from disk."""
+    answers = read_answers(data / "outputs-alpaca-eval" / "outputs.parquet", needs_model=True)
+    own = answers.filter(pc.equal(answers["model"], STUDENT)).drop_columns(["model"])
+    started = time.process_time()
+    pool = Pool.read(cache)
+    suspect = outside_suspect(pool, "suspect", own)
+    finding = attribute(pool, suspect, TEACHER, settings=settings, rng=np.random.default_rng(seed))
+    print(f"one suspect of {finding.n} answers, from file to finding: {time.process_time() - started:.1f} s of CPU")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
@@ -146,6 +166,7 @@ def main() -> None:
     print_student(pool, settings, np.random.default_rng(arguments.seed), arguments.draws)
     print_derived(pool, settings)
     print_verdicts(pool, settings, arguments.seed)
+    print_cost(arguments.data, arguments.cache, settings, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from stillwatch.provenance.canary.carriers import CARRIERS, UNSEEN
 from stillwatch.provenance.canary.keyrank import Cells, cell_weights, keyrank, observed_cells, tallied
 from stillwatch.provenance.canary.keys import campaign_key, commitment, decoy_keys, keyed_words, master_key
 from stillwatch.provenance.canary.marks import Mark, Pairs, mark_keyrank
-from stillwatch.provenance.canary.plan import CLASSES, carries, chosen_options, commit_plan, make_plan
+from stillwatch.provenance.canary.plan import CLASSES, carries, chosen_options, commit_plan, make_plan, suffix
 from stillwatch.provenance.canary.power import simulated_power
 from stillwatch.provenance.settings import CanarySettings
 
@@ -130,6 +130,15 @@ def test_the_control_arm_never_carries_and_others_do_at_the_density() -> None:
     share_of = np.array(carried).mean(axis=1)
     assert 0.15 < np.mean(share_of == 0) < 0.35
     assert share_of[share_of > 0].mean() == pytest.approx(0.2, abs=0.02)
+
+
+def test_the_suffix_is_the_instruction_of_the_prompt_class() -> None:
+    made = plan(density=1.0, control_share=0.0)
+    wanted = made.campaigns[1].instructions["software_engineering"]
+    assert suffix(made, MASTER, "c-2", "a", "r", "software_engineering") == wanted
+    assert suffix(plan(density=1.0, control_share=0.999999), MASTER, "c-2", "a", "r", "other") == ""
+    with pytest.raises(UsageError, match="c-9"):
+        suffix(made, MASTER, "c-9", "a", "r", "other")
 
 
 @pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: carrier.name)

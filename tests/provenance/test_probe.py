@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from stillwatch.config import Config
 from stillwatch.errors import ExternalServiceError, ProvenanceError, UsageError
+from stillwatch.pipeline.provenance import Provenance
 from stillwatch.provenance.probe.client import Client
 from stillwatch.provenance.probe.collect import collect
 from stillwatch.provenance.probe.plan import read_plan, register
 from stillwatch.provenance.settings import ProbeSettings
+from stillwatch.store.workspace import Workspace
+from tests.provenance.test_verdict import finding
 
 PLAN = """
 suspect = "s-1"
@@ -215,3 +219,49 @@ def test_plans_that_bind_nothing_are_refused(plan_path: Path, old: str, new: str
     plan_path.write_text(PLAN.replace(old, new))
     with pytest.raises(error):
         read_plan(plan_path)
+
+
+def test_the_plan_is_in_the_ledger_before_the_first_request(
+    endpoint: Endpoint, plan_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(plan_path.parent / "config"))
+    registered = read_plan(plan_path)
+    answers = plan_path.parent / "answers.jsonl"
+    with Workspace.init(plan_path.parent / "workspace") as workspace:
+        opened = Provenance(workspace, Config(), clock=lambda: AT)
+        client = Client(endpoint.url, FAST, SECRET, sleep=lambda _seconds: None)
+        endpoint.failures = [(401, {})]
+        with pytest.raises(ExternalServiceError):
+            opened.probe(registered, client, answers)
+        (entry,) = workspace.ledger.entries("provenance_plan")
+        assert json.loads(entry.body)["plan_digest"] == registered.digest
+        assert opened.probe(registered, client, answers).n_asked == 6
+        assert len(workspace.ledger.entries("provenance_plan")) == 1
+
+
+def test_answers_that_came_before_the_plan_are_refused(plan_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(plan_path.parent / "config"))
+    answers = plan_path.parent / "answers.jsonl"
+    answers.write_text("{}\n")
+    with Workspace.init(plan_path.parent / "workspace") as workspace:
+        opened = Provenance(workspace, Config(), clock=lambda: AT)
+        with pytest.raises(ProvenanceError, match="not registered"):
+            opened.probe(read_plan(plan_path), Client("https://suspect.example/v1", FAST), answers)
+        assert not workspace.ledger.entries("provenance_plan")
+
+
+def test_findings_at_another_level_than_planned_get_no_verdict(
+    plan_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(plan_path.parent / "config"))
+    registered = read_plan(plan_path)
+    with Workspace.init(plan_path.parent / "workspace") as workspace:
+        opened = Provenance(workspace, Config(), clock=lambda: AT)
+        with pytest.raises(ProvenanceError, match="ledger"):
+            opened.conclude("s-1", [finding("twin_sign", 1e-9)], registered)
+        register(registered, opened.append)
+        with pytest.raises(ProvenanceError, match="the plan says"):
+            opened.conclude("s-1", [finding("twin_sign", 1e-9)], registered)
+        with pytest.raises(ProvenanceError, match="not among the tests"):
+            opened.conclude("s-1", [finding("canary_keyrank", 1e-9)], registered)
+        assert opened.verdicts().num_rows == 0

@@ -15,7 +15,7 @@ from stillwatch.config import Config
 from stillwatch.errors import ProvenanceError
 from stillwatch.provenance.canary.carriers import CARRIERS
 from stillwatch.provenance.canary.keys import master_key
-from stillwatch.provenance.canary.plan import CLASSES, CanaryPlan, commit_plan, make_plan
+from stillwatch.provenance.canary.plan import CLASSES, CanaryPlan, commit_plan, make_plan, suffix
 from stillwatch.provenance.canary.power import simulated_power
 from stillwatch.provenance.finding import Finding
 from stillwatch.provenance.probe.client import Client
@@ -78,6 +78,10 @@ class Provenance:
             rng=np.random.default_rng(seed),
             concentration=1.0,
         )
+
+    def canary_for(self, plan: CanaryPlan, subject: str, *, account_id: str, request_id: str, prompt_class: str) -> str:
+        """What the decision service tells a gateway to add to the system prompt of one request; empty: nothing."""
+        return suffix(plan, self.master, subject, account_id, request_id, prompt_class)
 
     def check_committed(self, plan: CanaryPlan) -> None:
         """Whether the ledger holds the plan.

@@ -120,6 +120,18 @@ def carries(plan: CanaryPlan, master: bytes, subject: str, account_id: str, requ
     )
 
 
+def suffix(plan: CanaryPlan, master: bytes, subject: str, account_id: str, request_id: str, prompt_class: str) -> str:
+    """What the gateway adds to the system prompt of this request; empty: nothing.
+
+    Raises:
+        UsageError: the plan has no such subject or prompt class.
+    """
+    found = [campaign.instructions for campaign in plan.campaigns if campaign.subject == subject]
+    if not found or prompt_class not in found[0]:
+        raise UsageError(f"{plan.plan_id} has no {subject} with prompt class {prompt_class}")
+    return found[0][prompt_class] if carries(plan, master, subject, account_id, request_id) else ""
+
+
 def _uniform(master: bytes, *words: str) -> float:
     return int.from_bytes(hmac.digest(master, "\0".join(words).encode(), "sha256")[:7], "big") / (1 << 56)
 
