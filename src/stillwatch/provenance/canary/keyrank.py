@@ -60,13 +60,12 @@ def observed_cells(answers: pa.Array, classes: Ints, carriers: Sequence[Carrier]
     A cell's weights are (seen - expected) / sqrt(n): expected by the carrier's options in all of the suspect's
     answers, so that a habit of the suspect that does not depend on the class weighs nothing. No key enters.
     """
-    n_options = {len(carrier.options) for carrier in carriers}
-    if len(n_options) > 1:
+    if len({len(carrier.options) for carrier in carriers}) > 1:
         raise ProvenanceError("all carriers of a plan must have the same number of options")
     rows, names, places = [], [], []
     n_seen = 0
     for number, carrier in enumerate(carriers):
-        counts = tallied(carrier.seen(answers), classes, len(CLASSES), n_options.copy().pop())
+        counts = tallied(carrier.seen(answers), classes, len(CLASSES), len(carriers[0].options))
         n_seen += int(counts.sum())
         kept = np.flatnonzero(counts.sum(axis=1))
         rows.append(cell_weights(counts[kept]))

@@ -7,7 +7,6 @@ among the references' own leave-one-out remainders.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +20,10 @@ from stillwatch.stats.ridge import leave_one_out
 Reals = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
-HULL_SLACK: Final = 1.0
-"""A suspect may lie as far from the references as the farthest of them does from the others, and no farther."""
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Score of each reference and, last, of the suspect, with how far each lies from the others (leverage)."""
+    """Score of each reference and, last, of the suspect, with how far each lies from the others (largest leverage)."""
 
     values: Reals
     leverage: Reals
@@ -44,7 +40,7 @@ class Scores:
     @property
     def is_outside(self) -> bool:
         """Whether the suspect lies farther from the references than any of them from the others."""
-        return bool(self.leverage[-1] > HULL_SLACK * self.leverage[:-1].max())
+        return bool(self.leverage[-1] > self.leverage[:-1].max())
 
 
 class Attribution:
@@ -109,7 +105,8 @@ class Attribution:
         for channel in range(own.shape[0]):
             columns = [closeness[channel, rows] for closeness in others]
             design = np.column_stack([*columns, length, length**2, gap])
-            residual, leverage = leave_one_out(own[channel, rows], design, penalty=self.settings.ridge_penalty)
+            residual, own_leverage = leave_one_out(own[channel, rows], design, penalty=self.settings.ridge_penalty)
+            leverage = np.maximum(leverage, own_leverage)
             low, high = np.quantile(residual, NORMAL_HALF_RANGE)
             total += residual / max((high - low) / 2, np.finfo(np.float32).eps)
         return Scores(total / own.shape[0], leverage)
