@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stillwatch.cli.app import main
 from stillwatch.config import Config
 from stillwatch.errors import ExternalServiceError, ProvenanceError, UsageError
 from stillwatch.pipeline.provenance import Provenance
@@ -265,3 +266,35 @@ def test_findings_at_another_level_than_planned_get_no_verdict(
         with pytest.raises(ProvenanceError, match="not among the tests"):
             opened.conclude("s-1", [finding("canary_keyrank", 1e-9)], registered)
         assert opened.verdicts().num_rows == 0
+
+
+def test_a_prefix_is_sent_as_the_beginning_of_the_answer(endpoint: Endpoint, plan_path: Path) -> None:
+    row = {"prompt_id": "c/twin/6", "prompt": "question", "prefix": "It depends on"}
+    (plan_path.parent / "prompts.jsonl").write_text(json.dumps(row) + "\n")
+    run(endpoint, plan_path)
+    assert endpoint.asked[0]["messages"][-1] == {"role": "assistant", "content": "It depends on"}
+
+
+def test_twins_are_sealed_through_the_command_line(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("STILLWATCH_WORKSPACE", str(tmp_path / "workspace"))
+    assert main(["init"]) == 0
+    served = [
+        {"call_id": f"c{n}", "prompt": f"question {n}", "output": "word " * 20, "model": "suspect-model-7",
+         "temperature": 0.7 * (n != 3), "max_tokens": 50}
+        for n in range(5)
+    ]  # fmt: skip
+    (tmp_path / "served.jsonl").write_text("".join(json.dumps(row) + "\n" for row in served))
+    command = ["provenance", "seal-twins", "served.jsonl", "--endpoint", endpoint.url, "--share", "1.0"]
+    assert main([*command, "-o", "twins.jsonl", "--prefixes", "prefixes.jsonl"]) == 0
+    twins = [json.loads(line) for line in (tmp_path / "twins.jsonl").read_text().splitlines()]
+    assert [twin["call_id"] for twin in twins] == ["c0", "c1", "c2", "c4"]
+    assert twins[0]["twin"] == "to question 0"
+    assert (tmp_path / "twins.jsonl").stat().st_mode & 0o077 == 0
+    with Workspace.open(tmp_path / "workspace") as workspace:
+        (entry,) = workspace.ledger.entries("twins_sealed")
+    assert json.loads(entry.body)["n_twins"] == 4
+    assert "question" not in entry.body

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.provenance.settings import TwinSettings
+from stillwatch.provenance.twins.continuation import PREFIXES, continuation_gaps, continuation_prompts
 from stillwatch.provenance.twins.prompts import distinct_prompts
 from stillwatch.provenance.twins.run import log_probability_gaps, overlap_gaps, twin_sign
 from stillwatch.provenance.twins.sampler import Served, Twin, is_drawn, make_twins, seal_twins, seals_digest
@@ -109,3 +110,21 @@ def test_overlap_prefers_the_answer_that_is_repeated() -> None:
 def test_permuted_labels_are_flagged_at_the_level() -> None:
     (control,) = found(np.ones(200)).controls
     assert control.n_flagged / control.n == pytest.approx(0.01, abs=0.01)
+
+
+WORDS = [f"w{n}" for n in range(40)]
+LONG = Twin("c", "p", " ".join(WORDS), " ".join(reversed(WORDS)), "m", 1.0)
+
+
+def test_prefixes_are_asked_of_both_answers_in_a_mixed_order() -> None:
+    rows = continuation_prompts([LONG])
+    assert {row["prompt_id"] for row in rows} == {f"c/{side}/{n}" for side in ("served", "twin") for n in PREFIXES}
+    assert {len(row["prefix"].split()) for row in rows} == set(PREFIXES)
+    assert [row["prompt_id"] for row in rows] != sorted(row["prompt_id"] for row in rows)
+
+
+def test_continuing_the_served_answer_counts_for_it() -> None:
+    said = {row["prompt_id"]: ["w14 w15 no"] for row in continuation_prompts([LONG])}
+    gap = continuation_gaps([LONG], said)[0]
+    assert gap == pytest.approx(2 / len(PREFIXES))
+    assert np.isnan(continuation_gaps([LONG], {"c/served/6": ["w6"]})[0])

@@ -1,7 +1,7 @@
 """`stillwatch provenance`: was this model made from ours?"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -74,8 +74,9 @@ def plan_canaries(
 
 @provenance.command(name="seal-twins")
 def seal_twins(
-    served: Path, *, endpoint: str, share: float | None = None, api_key_env: str = "", output: RequiredOutput
-) -> None:
+    served: Path, *, endpoint: str, share: float | None = None, api_key_env: str = "",
+    prefixes: Path | None = None, output: RequiredOutput,
+) -> None:  # fmt: skip
     """Sample again a small share of served exchanges; the digest of the pairs goes to the ledger, the texts stay here.
 
     `served` is JSONL: call_id, prompt, output, model, temperature, max_tokens, and optionally top_p and system.
@@ -92,10 +93,11 @@ def seal_twins(
         Share that gets a twin; default: the setting `provenance.twin.share`.
     api_key_env
         Environment variable that holds the key of the endpoint.
+    prefixes
+        Also write prompts with the first words of either answer, for a probe plan and the metric `continuation`.
     """
-    import msgspec
-
     from stillwatch.provenance.files import read_served
+    from stillwatch.provenance.twins.continuation import continuation_prompts
     from stillwatch.provenance.twins.sampler import Served
 
     with _opened() as opened:
@@ -109,8 +111,9 @@ def seal_twins(
 
         chosen = opened.settings.twin.share if share is None else share
         twins, refused, entry = opened.seal_twins(read_served(served), resample, chosen)
-    output.touch(mode=0o600)
-    output.write_bytes(b"".join(msgspec.json.encode(twin) + b"\n" for twin in twins))
+    _write_lines(output, twins)
+    if prefixes is not None:
+        _write_lines(prefixes, continuation_prompts(twins))
     for refusal in refused:
         talk(f"no twin of {refusal.call_id}: {refusal.reason}")
     talk(f"{len(twins):,} twins sealed in ledger entry {entry}; {len(refused):,} refused")
@@ -226,8 +229,8 @@ def canaries(
 
 @test.command
 def twins(
-    answers: Path, *, twins: Path, metric: Literal["logprob", "overlap"], seed: int = 7, plan: PlanFlag = None,
-    output: OutputFlag = None,
+    answers: Path, *, twins: Path, metric: Literal["logprob", "continuation", "overlap"], seed: int = 7,
+    plan: PlanFlag = None, output: OutputFlag = None,
 ) -> None:  # fmt: skip
     """Test whether a suspect stands closer to served answers than to their twins (grade A-).
 
@@ -236,7 +239,7 @@ def twins(
     Parameters
     ----------
     answers
-        prompt_id (the twin's call_id) with served_logprob and twin_logprob, or with output for `overlap`.
+        prompt_id (the twin's call_id) with served_logprob and twin_logprob; output for `overlap` and `continuation`.
     twins
         What `seal-twins` wrote.
     metric
@@ -344,6 +347,14 @@ def _client(opened: "Provenance", endpoint: str, api_key_env: str) -> "Client":
     if api_key_env and api_key_env not in os.environ:
         raise UsageError(f"the environment has no {api_key_env}; export it, or leave --api-key-env out")
     return Client(endpoint, opened.settings.probe, os.environ[api_key_env] if api_key_env else "")
+
+
+def _write_lines(path: Path, rows: "Sequence[object]") -> None:
+    """JSONL that only its owner can read: it holds prompts and answers."""
+    import msgspec
+
+    path.touch(mode=0o600)
+    path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
 
 
 def _plan(path: Path | None) -> "Registered | None":

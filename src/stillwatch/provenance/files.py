@@ -21,6 +21,7 @@ from stillwatch.provenance.passive import Pool, PoolModel, attribute, build_pool
 from stillwatch.provenance.passive.channels import CHANNELS
 from stillwatch.provenance.probe.plan import Registered
 from stillwatch.provenance.settings import Settings
+from stillwatch.provenance.twins.continuation import continuation_gaps
 from stillwatch.provenance.twins.run import Metric, log_probability_gaps, overlap_gaps, twin_sign
 from stillwatch.provenance.twins.sampler import Served, Twin
 from stillwatch.sketches import sketch_prompts
@@ -162,15 +163,16 @@ def _lines(path: Path, kind: type[Line]) -> list[Line]:
 def twins_from_files(twins: Path, answers: Path, *, metric: Metric, settings: Settings, seed: int) -> Finding:
     """The sign test of a suspect on twins.
 
-    With metric `overlap` the answers have `prompt_id` (the call id of the twin) and `output`, any number of samples;
+    With metric `overlap` or `continuation` the answers have `prompt_id` (the call id of the
+    twin, or the id that `continuation_prompts` gave) and `output`, any number of samples;
     with `logprob` they have `prompt_id`, `served_logprob` and `twin_logprob`.
     """
     pairs = read_twins(twins)
-    if metric == "overlap":
+    if metric != "logprob":
         said: dict[str, list[str]] = {}
         for row in read_answers(answers).to_pylist():
             said.setdefault(row["prompt_id"], []).append(row["output"])
-        gaps = overlap_gaps(pairs, said)
+        gaps = overlap_gaps(pairs, said) if metric == "overlap" else continuation_gaps(pairs, said)
     else:
         table = read_table(answers, ("prompt_id", "served_logprob", "twin_logprob"))
         scored = {str(row["prompt_id"]): (row["served_logprob"], row["twin_logprob"]) for row in table.to_pylist()}

@@ -81,7 +81,10 @@ def _wanted(registered: Registered) -> Iterator[tuple[Prompt, int]]:
 
 def _asked(registered: Registered, client: Client, prompt: Prompt, sample_id: int, at: datetime) -> Answer:
     plan = registered.plan
-    reply = client.ask([{"role": "user", "content": prompt.text}], model=plan.model, temperature=plan.temperature,
+    messages = [{"role": "user", "content": prompt.text}]
+    if prompt.prefix:
+        messages.append({"role": "assistant", "content": prompt.prefix})
+    reply = client.ask(messages, model=plan.model, temperature=plan.temperature,
                        top_p=plan.top_p, max_tokens=plan.max_tokens)  # fmt: skip
     return Answer(
         prompt_id=prompt.prompt_id,

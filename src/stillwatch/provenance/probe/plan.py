@@ -15,8 +15,9 @@ from stillwatch.provenance.verdict import ADMITTED
 
 
 class ProbePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The plan as its author writes it, in TOML. `prompts` names a file with `prompt_id` and `prompt`.
+    """The plan as its author writes it, in TOML.
 
+    `prompts` names a file with `prompt_id`, `prompt` and, where the suspect is to go on with an answer, `prefix`.
     `alpha` and `weights` are by test: the level, and the weight of its e-value where one combined figure is wanted.
     """
 
@@ -38,6 +39,8 @@ class Prompt(msgspec.Struct, frozen=True):
 
     prompt_id: str
     text: str
+    prefix: str = ""
+    """First words of the answer, which the suspect is asked to go on with; empty: it answers from the start."""
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -70,8 +73,8 @@ def read_plan(path: Path) -> Registered:
         raise UsageError(f"{path} names {', '.join(unknown)}; admitted are {', '.join(sorted(ADMITTED))}")
     if sum(plan.weights.values()) > 1 + 1e-9:
         raise UsageError(f"the weights in {path} sum to {sum(plan.weights.values()):g}; they must not exceed 1")
-    rows = read_table(path.parent / plan.prompts, ("prompt_id", "prompt")).select(["prompt_id", "prompt"]).to_pylist()
-    prompts = tuple(Prompt(str(row["prompt_id"]), str(row["prompt"])) for row in rows)
+    rows = read_table(path.parent / plan.prompts, ("prompt_id", "prompt")).to_pylist()
+    prompts = tuple(Prompt(str(row["prompt_id"]), str(row["prompt"]), row.get("prefix") or "") for row in rows)
     if not prompts or len({prompt.prompt_id for prompt in prompts}) < len(prompts):
         raise UsageError(f"{plan.prompts} must hold prompts, each id once")
     return Registered(plan, prompts)

@@ -18,8 +18,9 @@ from stillwatch.stats.signs import sign_power, sign_test
 Reals = npt.NDArray[np.float64]
 
 TEST: Final = "twin_sign"
-Metric = Literal["logprob", "overlap"]
-"""`logprob`: which of the two the suspect finds more likely; `overlap`: which its own answers repeat more of."""
+Metric = Literal["logprob", "continuation", "overlap"]
+"""`logprob`: which of the two the suspect finds more likely; `continuation`: which it goes on
+with when it is given the first words; `overlap`: which its own answers repeat more of."""
 POWER_SHARE: Final = 0.6
 """Share of decided pairs that power is stated for; a student of three passes had 0.64 with log-probabilities."""
 N_FLIPS: Final = 999
