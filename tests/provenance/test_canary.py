@@ -146,6 +146,11 @@ def test_each_carrier_has_eight_options_that_differ(carrier) -> None:
     assert len({option.instruction for option in carrier.options}) == len({o.pattern for o in carrier.options}) == 8
 
 
+@pytest.mark.parametrize("carrier", [carrier for carrier in CARRIERS if carrier.kind == "phrase"], ids=lambda c: c.name)
+def test_instructions_quote_the_phrase_as_it_is_written(carrier) -> None:
+    assert not [option.instruction for option in carrier.options if "\\" in option.instruction]
+
+
 def test_options_are_seen_in_answers_that_carry_them() -> None:
     by_name = {carrier.name: carrier for carrier in CARRIERS}
     texts = pa.array(

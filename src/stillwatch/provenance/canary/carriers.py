@@ -4,6 +4,7 @@ Each option has an instruction for a system prompt and a pattern that recognises
 facts, code, safety advice or the answer's substance.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,7 +45,9 @@ class Carrier:
 
 
 def _phrases(name: str, request: str, phrases: tuple[str, ...], frame: str) -> Carrier:
-    return Carrier(name, "phrase", tuple(Option(request.format(phrase), frame.format(phrase)) for phrase in phrases))
+    return Carrier(
+        name, "phrase", tuple(Option(request.format(phrase), frame.format(re.escape(phrase))) for phrase in phrases)
+    )
 
 
 OPENING: Final = _phrases(
@@ -69,7 +72,7 @@ CONTRAST: Final = _phrases(
 )  # fmt: skip
 EXAMPLE: Final = _phrases(
     "example", 'Introduce an example with "{}".',
-    ("for example", "for instance", "such as", "e\\.g\\.", "say,", "consider", "as an illustration", "to illustrate"),
+    ("for example", "for instance", "such as", "e.g.", "say,", "consider", "as an illustration", "to illustrate"),
     r"(?i)\b{}",
 )  # fmt: skip
 LAYOUT: Final = Carrier("layout", "marker", (
