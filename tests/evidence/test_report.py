@@ -28,8 +28,8 @@ PAGES = re.compile(rb"/Type\s*/Page\b(?!s)")
 
 
 def with_accounts(case: Case, names: tuple[str, ...]) -> Case:
-    """The case with its first accounts renamed, wherever they occur."""
-    known = sorted(set(case.tables["findings"]["account_id"].to_pylist()))
+    """The case with the accounts that the report shows first renamed, wherever they occur."""
+    known = [row["account"] for row in content(case, {})["members"]]
     renamed = dict(zip(known, names, strict=False))
     tables = dict(case.tables)
     for name, table in case.tables.items():
@@ -114,6 +114,9 @@ def test_no_word_leaves_the_page_and_hostile_names_change_no_layout(built: Built
     assert abs(max(page for page, *_ in hostile) - max(page for page, *_ in plain)) <= 1
     headings = [word for word in plain if word[0] <= 3]
     assert [word for word in hostile if word[0] <= 3] == headings
+    shown = html_report(content(with_accounts(built.case, HOSTILE), {})).decode()
+    assert "#panic(" in shown
+    assert "\\u202e" in shown
 
 
 def test_amounts_are_short() -> None:

@@ -172,9 +172,12 @@ class Dossiers:
         ]
 
     def _calibration(self, calibration_id: str) -> dict[str, str]:
-        stored = scoring.calibrations(self._read(CALIBRATIONS, None), None)
-        rows = [row for row in stored.to_pylist() if row["calibration_id"] == calibration_id]
-        found = scoring.Calibration.from_json(rows[0]["body"]) if rows else scoring.shipped()
+        """What the run's calibration rests on; only its id where another release shipped it."""
+        stored = self._read(CALIBRATIONS, None).to_pylist()
+        bodies = [row["body"] for row in stored if row["calibration_id"] == calibration_id]
+        found = scoring.Calibration.from_json(bodies[0]) if bodies else scoring.shipped()
+        if found.calibration_id != calibration_id:
+            return {"calibration_id": calibration_id, "kind": "shipped", "fitted_on": "not known to this release"}
         return {
             "calibration_id": calibration_id,
             "kind": found.kind,

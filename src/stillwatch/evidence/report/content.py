@@ -227,7 +227,7 @@ def _money(case: Case) -> Row | None:
             else f"{money(row['low_usd'])} to {money(row['high_usd'])}",
             "median": "" if row["median_usd"] is None else money(row["median_usd"]),
             "missing": _missing(row["missing"]),
-            "left_out": ", ".join(plain_name(name) for name in row["left_out"]),
+            "left_out": "" if row["missing"] else ", ".join(plain_name(name) for name in row["left_out"]),
         }
         for row in case.money.heads
     ]
