@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from stillwatch import campaigns, exposure, features, grouping, scoring, signals
 from stillwatch.errors import ConfigError, UsageError
 from stillwatch.evidence.attribution import read_assessment
 from stillwatch.model.attribution import Likelihood
 from stillwatch.store.attributions import Attributions
+from stillwatch.store.schema import STORED
 from stillwatch.store.workspace import Workspace
 
 AT = datetime(2026, 5, 10, tzinfo=UTC)
@@ -119,3 +121,15 @@ def test_no_stage_of_detection_reads_attributions() -> None:
 def test_estimative_words_cover_what_is_possible_without_overlap() -> None:
     ends = [(one.low, one.high) for one in Likelihood]
     assert all(before[1] == after[0] for before, after in itertools.pairwise(ends))
+
+
+def test_a_point_refers_to_a_screening_hit_or_verdict_that_is_there(kept: Attributions, tmp_path: Path) -> None:
+    hit = WHOLE.replace('kind = "finding"\nref = "c-1"', 'kind = "screening_hit"\nref = "h-1"', 1)
+    with pytest.raises(UsageError, match="h-1"):
+        kept.write(written(tmp_path, hit))
+    table = STORED["screening_hits"]
+    row = {column.name: "" for column in table.columns} | {"hit_id": "h-1", "score": None, "reasons": []}
+    with kept._state.writing() as connection:
+        connection.execute(sa.insert(table), [row | {"found_at": 0, "ended_at": None}])
+    kept.write(written(tmp_path, hit))
+    assert kept.all()[0].hypotheses[0].supporting[0].ref == "h-1"

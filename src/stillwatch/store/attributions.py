@@ -17,6 +17,7 @@ from stillwatch.model.attribution import (
     HypothesisKind,
     Likelihood,
     Point,
+    PointKind,
 )
 from stillwatch.store.ledger import Ledger
 from stillwatch.store.schema import STORED, microseconds, moment
@@ -24,6 +25,11 @@ from stillwatch.store.state import State
 
 WRITTEN: Final = "attribution.written"
 EVENTS: Final = {"approved": "attribution.approved", "withdrawn": "attribution.withdrawn"}
+LINKED: Final = {
+    PointKind.SCREENING_HIT: STORED["screening_hits"].c.hit_id,
+    PointKind.PROVENANCE_VERDICT: STORED["provenance_verdicts"].c.verdict_id,
+}
+"""Where the rows are that a point of these kinds refers to; other kinds have no rows here and are kept as written."""
 _ATTRIBUTIONS, _EVENTS = STORED["attributions"], STORED["attribution_events"]
 
 
@@ -35,7 +41,12 @@ class Attributions:
         self._ledger = ledger
 
     def write(self, assessment: Assessment) -> None:
-        """Store an assessment, not yet approved."""
+        """Store an assessment, not yet approved.
+
+        Raises:
+            UsageError: it refers to a screening hit or provenance verdict that is not there.
+        """
+        self._check_links(assessment)
         rows = [_row(assessment, position, one) for position, one in enumerate(assessment.hypotheses)]
         digest = hashlib.sha256(msgspec.json.encode(rows, order="sorted")).hexdigest()
         body = {
@@ -47,6 +58,18 @@ class Attributions:
         with self._state.writing() as connection:
             self._ledger.append_within(connection, WRITTEN, body, assessment.written_at)
             self._state.insert_new(connection, _ATTRIBUTIONS, rows)
+
+    def _check_links(self, assessment: Assessment) -> None:
+        points = [point for one in assessment.hypotheses for point in (*one.supporting, *one.contradicting)]
+        with self._state.reading() as connection:
+            for kind, column in LINKED.items():
+                wanted = {point.ref for point in points if point.kind is kind}
+                known = set(connection.scalars(sa.select(column).where(column.in_(sorted(wanted)))))
+                if wanted - known:
+                    raise UsageError(
+                        f"there is no {kind.value.replace('_', ' ')} {', '.join(map(repr, sorted(wanted - known)))}: "
+                        "refer to it by its id, or give what you know as a document or an observation"
+                    )
 
     def settle(self, assessment_id: str, kind: str, *, author: str, note: str, at: datetime) -> None:
         """Approve an assessment or withdraw it.
