@@ -199,7 +199,7 @@ def test_dates_of_adding_increase_strictly_and_stand_in_the_headers(peers: Serve
 @pytest.mark.parametrize(
     ("method", "path", "fields", "status"),
     [
-        ("GET", f"collections/00000000-0000-4000-8000-00000000dead/", {}, 404),
+        ("GET", "collections/00000000-0000-4000-8000-00000000dead/", {}, 404),
         ("GET", f"collections/{SECRET}/objects/", {}, 404),
         ("GET", f"collections/{INBOX}/objects/", {}, 403),
         ("GET", f"collections/{INBOX}/manifest/", {}, 403),
@@ -227,7 +227,7 @@ def test_dates_of_adding_increase_strictly_and_stand_in_the_headers(peers: Serve
         ("GET", f"collections/{OPEN}/objects/?added_after=yesterday", {}, 400),
         ("GET", f"collections/{OPEN}/objects/?match[version]=newest", {}, 400),
         ("GET", f"collections/{OPEN}/objects/?surprise=1", {}, 400),
-        ("GET", f"status/00000000-0000-4000-8000-00000000beef/", {}, 404),
+        ("GET", "status/00000000-0000-4000-8000-00000000beef/", {}, 404),
     ],
 )
 def test_wrong_calls_get_the_right_errors_in_the_form_of_taxii(
