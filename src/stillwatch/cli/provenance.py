@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 provenance = App(
     name="provenance",
     help="Was this model made from ours? Keyed canaries, twins, passive attribution.",
+    help_epilogue="""Examples:
+
+    stillwatch provenance demo
+    stillwatch provenance pool build answers.parquet models.csv -o pool
+    stillwatch provenance probe plan.toml --endpoint https://suspect.example/v1 -o answers.jsonl
+    stillwatch provenance test passive answers.jsonl --pool pool --suspect s-1 --provider ours -o passive.json
+    stillwatch provenance verdict passive.json --suspect s-1 --report provenance.html
+""",
     result_action="return_value",
 )
 pool = App(name="pool", help="Reference pools for passive attribution.", result_action="return_value")
