@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from stillwatch.version import __version__
+
 if TYPE_CHECKING:
     from stillwatch.python_api import Stillwatch
 
 __all__ = ["__version__", "open"]
-
-__version__ = "0.1.0"
 
 
 def open(path: str) -> "Stillwatch":  # noqa: A001 - `stillwatch.open(path)` reads as what it does

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +53,7 @@ from stillwatch.store.attributions import Attributions
 from stillwatch.store.checkpoint import open_note
 from stillwatch.store.ledger import Entry
 from stillwatch.store.workspace import Workspace
+from stillwatch.version import __version__
 
 SEALED: Final = "dossier.sealed"
 SLICE_KINDS: Final = ("ingest.batch", "calibration.fitted", "detection.run", SEALED)
@@ -121,7 +121,7 @@ class Dossiers:
             assessment=standing[-1] if standing else None,
             money=_money(wanted, exposed.sums),
             judgements=tuple(self._judgements(wanted.campaign_id)),
-            version=version("stillwatch"),
+            version=__version__,
             audience=wanted.audience,
             is_redacted=wanted.is_redacted,
         )
