@@ -41,6 +41,13 @@ def test_a_borrowed_token_is_not_the_campaigns_own(engine: Engine) -> None:
     assert case.total(engine)["exchanges"] == 3
 
 
+def test_a_token_that_few_of_the_core_send_does_not_hold_up_the_low_end(engine: Engine) -> None:
+    case = Case([*CORE, Sent("a", 13.0, {"system_hash": SYSTEM})])
+    rows = case.exposed(engine, Settings(min_core_share=0.5))["exposures"].to_pylist()
+    [total] = [row for row in rows if row["capability"] == "all"]
+    assert (total["exchanges_low"], total["exchanges"]) == (3, 4)
+
+
 def test_others_who_send_the_campaigns_own_token_widen_only_the_upper_end(engine: Engine) -> None:
     total = Case([*CORE, taken("stranger")]).total(engine)
     assert (total["exchanges_low"], total["exchanges"], total["exchanges_high"]) == (3, 3, 4)

@@ -44,20 +44,23 @@ def core_members(tables: Tables) -> "ir.Table":
 
 
 def own_tokens(tables: Tables, tokens: "ir.Table", *, engine: Engine, settings: Settings) -> "ir.Table":
-    """`campaign_id, token_kind, token` that a campaign's core members send and hardly anybody else."""
+    """`campaign_id, token_kind, token, is_strong`: what a campaign's core members send and hardly anybody else.
+
+    `is_strong` is 1 where a good part of the core sends it, else 0.
+    """
     sent = tokens.filter(tokens.token_kind.isin([kind for kind, family in FAMILIES.items() if family != NETWORK]))
     chosen = sent.select("campaign_id", *_TOKEN).distinct()
     uses = tables["token_uses"]
     adopters = engine.materialize(uses.semi_join(chosen, _TOKEN).select(*_TOKEN, "account_id").distinct())
-    inside = (
-        adopters.inner_join(core_members(tables), "account_id")
-        .group_by("campaign_id", *_TOKEN)
-        .agg(n_inside=ibis._.count())
-    )
+    core = core_members(tables)
+    inside = adopters.inner_join(core, "account_id").group_by("campaign_id", *_TOKEN).agg(n_inside=ibis._.count())
+    sizes = core.group_by("campaign_id").agg(n_core=core.count())
     both = inside.inner_join(adopters.group_by(*_TOKEN).agg(n_adopters=ibis._.count()), _TOKEN)
     both = both.semi_join(chosen, ["campaign_id", *_TOKEN])
     own = both.filter(both.n_inside >= both.n_adopters * settings.min_own_share)
-    return engine.materialize(own.select("campaign_id", *_TOKEN))
+    sized = own.inner_join(sizes, "campaign_id")
+    is_strong = (sized.n_inside >= sized.n_core * settings.min_core_share).cast("int64")
+    return engine.materialize(sized.select("campaign_id", *_TOKEN, is_strong=is_strong))
 
 
 def carriers(tables: Tables, own: "ir.Table") -> "ir.Table":
@@ -94,25 +97,29 @@ def _outcomes(records: "ir.Table", rows: "ir.Table") -> "ir.Table":
 
 
 def marks(rows: "ir.Table", tokens: "ir.Table", own: "ir.Table") -> "ir.Table":
-    """`campaign_id, exchange_key` of exchanges that carry a token, with `prompt`, `frame`, `network`: 1 or 0.
+    """`campaign_id, exchange_key, prompt, frame, network, strong` of exchanges that carry a token; 1 or 0.
 
-    Prompt and frame count for own tokens, whoever sends them; network counts inside of a member's own slices only.
+    Prompt and frame count for own tokens, whoever sends them, strong for those of many members; network counts inside
+    of a member's own slices only.
     """
     hits = [_sent(rows.select(*_KEY, token=rows[column]), own, kind) for kind, column in SENT_COLUMNS.items()]
     hits.append(_sent(rows.select(*_KEY, token=rows.shingles.unnest()), own, SHINGLE))
     hits.extend(_networked(rows, tokens, kind, column) for kind, column in NETWORK_COLUMNS.items())
     every = ibis.union(*hits, distinct=False)
     return every.group_by(*_KEY).agg(
-        **{family: (every.family == family).cast("int64").max() for family in (PROMPT, FRAME, NETWORK)}
+        **{family: (every.family == family).cast("int64").max() for family in (PROMPT, FRAME, NETWORK)},
+        strong=every.is_strong.max(),
     )
 
 
 def _sent(rows: "ir.Table", own: "ir.Table", kind: str) -> "ir.Table":
-    chosen = own.filter(own.token_kind == kind).select("campaign_id", "token")
-    return rows.semi_join(chosen, ["campaign_id", "token"]).select(*_KEY, family=ibis.literal(FAMILIES[kind]))
+    chosen = own.filter(own.token_kind == kind).select("campaign_id", "token", "is_strong")
+    hits = rows.inner_join(chosen, ["campaign_id", "token"])
+    return hits.select(*_KEY, "is_strong", family=ibis.literal(FAMILIES[kind]))
 
 
 def _networked(rows: "ir.Table", tokens: "ir.Table", kind: str, column: str) -> "ir.Table":
     chosen = tokens.filter(tokens.token_kind == kind).select("campaign_id", "account_id", "token")
     known = rows.select(*_KEY, "account_id", token=rows[column])
-    return known.semi_join(chosen, ["campaign_id", "account_id", "token"]).select(*_KEY, family=ibis.literal(NETWORK))
+    hits = known.semi_join(chosen, ["campaign_id", "account_id", "token"])
+    return hits.select(*_KEY, is_strong=ibis.literal(0, "int64"), family=ibis.literal(NETWORK))

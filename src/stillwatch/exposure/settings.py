@@ -12,6 +12,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_own_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """A token is the campaign's own when at least this share of its adopters are members: a borrowed system prompt is
     not. A judgement; most campaigns' tokens have members only."""
+    min_core_share: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    """The low end of an interval counts only what carries an own token that at least this share of the core sends:
+    what a handful of members share may be their habit. A judgement; a queue's templates reach nearly all accounts."""
     confidence: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
     """Of the printed intervals, two-sided."""
     min_testers: Annotated[int, Meta(ge=1)] = 5

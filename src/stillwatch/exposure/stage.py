@@ -98,6 +98,7 @@ def _flagged(rows: "ir.Table", marked: "ir.Table", alarms: "ir.Table", tables: T
         is_network=(joined.network == 1).fill_null(False),
         is_member=joined.tier.notnull(),
         is_core=joined.core.notnull(),
+        is_strong=(joined.strong == 1).fill_null(False),
         tier=joined.tier.fill_null("none"),
         q_value=ibis.coalesce(joined.q_value, joined.campaign_q),
         input_tokens=joined.input_tokens.fill_null(0),

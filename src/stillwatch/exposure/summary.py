@@ -24,13 +24,13 @@ from stillwatch.stats.recapture import Missed, missed_by_both
 ALL: Final = "all"
 """Capability of the row that adds up all others."""
 COUNTED: Final = {
-    "exchanges": ("n_flagged", "n_all"),
-    "input_tokens": ("input_tokens", "all_input_tokens"),
-    "output_tokens": ("output_tokens", "all_output_tokens"),
-    "useful_exchanges": ("n_useful", "n_all"),
-    "useful_output_tokens": ("useful_output_tokens", "all_output_tokens"),
+    "exchanges": ("n_strong", "n_flagged", "n_all"),
+    "input_tokens": ("strong_input_tokens", "input_tokens", "all_input_tokens"),
+    "output_tokens": ("strong_output_tokens", "output_tokens", "all_output_tokens"),
+    "useful_exchanges": ("n_strong_useful", "n_useful", "n_all"),
+    "useful_output_tokens": ("strong_useful_output_tokens", "useful_output_tokens", "all_output_tokens"),
 }
-"""Columns of EXPOSURE_ACCOUNTS behind each quantity: inside flagged slices, and the whole account that bounds it."""
+"""Columns of EXPOSURE_ACCOUNTS behind each quantity: by tokens of many, in flagged slices, of whole accounts."""
 _PLAIN: Final = ("n_refused", "n_failed", "n_repeats", "n_traces", "trace_tokens")
 
 Reals = npt.NDArray[np.float64]
@@ -128,7 +128,7 @@ class Accounts:
         _, account = np.unique(
             np.asarray(rows["account_id"].to_pylist(), dtype=object).astype(str), return_inverse=True
         )
-        names = {name for pair in COUNTED.values() for name in pair} | {"n_prompt", "n_frame", "n_both"}
+        names = {name for columns in COUNTED.values() for name in columns} | {"n_prompt", "n_frame", "n_both"}
         columns = {name: rows[name].to_numpy().astype(np.float64) for name in sorted(names)}
         sent = np.bincount(account, columns["n_prompt"] + columns["n_frame"])
         return cls(
@@ -159,14 +159,14 @@ class Accounts:
         """The quantity `name` of core members inside flagged slices, and what it may be.
 
         Low: each of them may be an honest account with its q-value's probability, independently of the others (normal
-        approximation of the Poisson binomial), and only what they *sent* counts. High: what slices missed by the upper
-        bound of capture and recapture, whole accounts where nothing they sent is known, never more than their whole
-        accounts, and besides flagged exchanges of everybody else: members under review, and others who sent what is
-        the campaign's own.
+        approximation of the Poisson binomial), and only exchanges with a token that many of them *sent* count. High:
+        what slices missed by the upper bound of capture and recapture, whole accounts where nothing they sent is known,
+        never more than their whole accounts, and besides flagged exchanges of everybody else: members under review, and
+        others who sent what is the campaign's own.
         """
-        inside, whole = (self.columns[column] for column in COUNTED[name])
+        strong, inside, whole = (self.columns[column] for column in COUNTED[name])
         is_sent = self.is_core & self.is_sent
-        x = np.bincount(self.account, np.where(is_sent, inside, 0.0)) if self.account.size else np.zeros(0)
+        x = np.bincount(self.account, np.where(is_sent, strong, 0.0)) if self.account.size else np.zeros(0)
         p = np.zeros_like(x)
         p[self.account] = self.certainty
         z = float(stats.norm.isf((1 - confidence) / 2))
