@@ -373,6 +373,14 @@ ACCOUNT_COLUMNS = [
     "account_id", "tier", "campaign_id", "score", "p_value", "q_value", "first_flagged_at", "reasons", "queue",
     "held_back", "n_exchanges", "n_flagged_exchanges",
 ]  # fmt: skip
+_KNOWN_OF_EVERYBODY = frozenset({"account_id", "tier", "n_exchanges"})
+ACCOUNT_SCHEMA = pa.schema(
+    [
+        field.with_nullable(name not in _KNOWN_OF_EVERYBODY)
+        for name, field in ((name, ACCOUNT_FINDINGS.schema.field(name)) for name in ACCOUNT_COLUMNS)
+    ]
+)
+"""Columns of `Stillwatch.accounts`; most are null of accounts about which nothing was found."""
 
 
 def _source(name: str, mapping: Path | None, settings: sources.Settings) -> sources.Source:

@@ -17,7 +17,6 @@ from stillwatch.api.documents import arrow_and_json, one
 from stillwatch.api.paging import Listing, Wanted
 from stillwatch.errors import UsageError
 from stillwatch.model.tables import (
-    ACCOUNT_FINDINGS,
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
     DETECTION_RUNS,
@@ -25,7 +24,7 @@ from stillwatch.model.tables import (
     INGEST_REJECTS,
     JUDGEMENTS,
 )
-from stillwatch.python_api import Stillwatch
+from stillwatch.python_api import ACCOUNT_SCHEMA, Stillwatch
 
 RUNS: Final = Listing("runs", ("run_id",), time="as_of")
 CAMPAIGN_LIST: Final = Listing("campaigns", ("campaign_id",), ("tier", "calibration"), time="last_seen_at")
@@ -72,7 +71,7 @@ class Reader:
             ("/v1/campaigns/{campaign_id}/members", self.members, CAMPAIGN_MEMBERS.schema),
             ("/v1/campaigns/{campaign_id}/groups", self.groups, GROUP_SCHEMA),
             ("/v1/campaigns/{campaign_id}/signals", self.signals, SIGNAL_SCHEMA),
-            ("/v1/accounts", self.accounts, ACCOUNT_FINDINGS.schema),
+            ("/v1/accounts", self.accounts, ACCOUNT_SCHEMA),
             ("/v1/batches", self.batches, INGEST_BATCHES.schema),
             ("/v1/rejects", self.rejects, INGEST_REJECTS.schema),
             ("/v1/judgements", self.judgements, JUDGEMENTS.schema),

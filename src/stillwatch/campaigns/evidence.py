@@ -50,15 +50,16 @@ def family_codes(kinds: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.asarray([order[family] for family in families], dtype=np.int64)[encoded.codes]
 
 
-def exchanges_by_pair(
-    pair: npt.NDArray[np.int64], kinds: pa.ChunkedArray, n: npt.NDArray[np.int64], n_pairs: int
-) -> npt.NDArray[np.int64]:
-    """Lower bound, for each pair code, of the distinct exchanges inside its slices.
+def exchanges_by_pair(pair: npt.NDArray[np.int64], links: pa.Table, name: str, n_pairs: int) -> npt.NDArray[np.int64]:
+    """Lower bound, for each pair code, of the distinct exchanges inside its slices; with another `name`, of tokens.
 
+    `pair` is parallel to `links`. A slice that several groups hold counts once: a token is judged whole and by strata.
     Slices of one kind are disjoint (an exchange has one skeleton, one address, ...) and add up; slices of overlapping
     kinds and of different kinds may hold the same exchanges, so the largest counts.
     """
-    encoded = encode(kinds)
+    once = _first_of_each(pair, links["slice_id"].to_numpy())
+    pair, rows_once = pair[once], links.take(pa.array(once))
+    n, encoded = rows_once[name].to_numpy(), encode(rows_once["token_kind"])
     best = np.zeros(n_pairs, dtype=np.int64)
     for code, kind in enumerate(encoded.values):
         rows = encoded.codes == code
@@ -69,6 +70,15 @@ def exchanges_by_pair(
             np.add.at(counts, pair[rows], n[rows])
         np.maximum(best, counts, out=best)
     return best
+
+
+def _first_of_each(pair: npt.NDArray[np.int64], slices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The first row of every slice of every pair."""
+    order = np.lexsort((slices, pair))
+    pairs, sorted_slices = pair[order], slices[order]
+    is_new = np.ones(order.size, dtype=bool)
+    is_new[1:] = (pairs[1:] != pairs[:-1]) | (sorted_slices[1:] != sorted_slices[:-1])
+    return np.sort(order[is_new])
 
 
 def count_distinct(pair: npt.NDArray[np.int64], code: npt.NDArray[np.int64], n_pairs: int) -> npt.NDArray[np.int64]:

@@ -115,7 +115,7 @@ def _campaign_row(
 
 def _summed(account: IntArray, links: pa.Table, name: str) -> int:
     accounts, pair = np.unique(account, return_inverse=True)
-    return int(exchanges_by_pair(pair, links["token_kind"], links[name].to_numpy(), accounts.size).sum())
+    return int(exchanges_by_pair(pair, links, name, accounts.size).sum())
 
 
 def _capabilities(links: pa.Table, bins: pa.Table) -> list[str]:

@@ -78,7 +78,7 @@ def settle_members(evidence: Evidence, settings: Settings) -> Members:
         account=pairs % width,
         tier=np.where(accused, ACCUSE, np.where(flagged, REVIEW, 0)).astype(np.int64),
         group=evidence.group[best[first]],
-        n_exchanges=exchanges_by_pair(pair, links["token_kind"], links["n"].to_numpy(), pairs.size),
+        n_exchanges=exchanges_by_pair(pair, links, "n", pairs.size),
         held_back=np.select([accused, has_one_kind, *in_accused], [0, ONE_TOKEN_KIND, FEW_EXCHANGES, UNLIKE_MEMBERS]),
     )
     accused_somewhere = np.isin(members.account, members.account[members.tier == ACCUSE])
@@ -111,7 +111,7 @@ def _share_one_kind_of_many(
 def _has_evidence(links: pa.Table, pair: IntArray, n_pairs: int, chosen: FlagArray, settings: Settings) -> FlagArray:
     rows = links.filter(pa.array(chosen))
     families = count_distinct(pair[chosen], family_codes(rows["token_kind"]), n_pairs)
-    n = exchanges_by_pair(pair[chosen], rows["token_kind"], rows["n"].to_numpy(), n_pairs)
+    n = exchanges_by_pair(pair[chosen], rows, "n", n_pairs)
     return (families >= settings.min_families) | (n >= settings.min_exchanges)
 
 
