@@ -167,7 +167,7 @@ def test_a_key_is_stored_as_a_digest_only(served: Served) -> None:
 
 
 def test_a_key_that_calls_too_often_is_told_when_to_come_again(empty: Workspace) -> None:
-    with serving(empty, settings(calls_per_second=0.5, burst_calls=3)) as running:
+    with serving(empty, settings(state_url=empty.state_url, calls_per_second=0.5, burst_calls=3)) as running:
         statuses = [running[Role.ANALYST].get("/v1/whoami").status_code for _ in range(5)]
         late = running[Role.ANALYST].get("/v1/whoami")
         assert running[Role.ADMIN].get("/v1/whoami").status_code == 200

@@ -113,7 +113,7 @@ def test_a_gzip_bomb_is_refused_before_it_unfolds(shared: Served) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(empty: Workspace) -> None:
-    with serving(empty, settings(max_body_bytes=1024)) as running:
+    with serving(empty, settings(state_url=empty.state_url, max_body_bytes=1024)) as running:
         told = running[Role.INGEST].post("/v1/traces", content=bytes(2000), headers=PROTOBUF)
         streamed = running[Role.INGEST].post("/v1/traces", content=(bytes(100) for _ in range(20)), headers=PROTOBUF)
     assert (told.status_code, streamed.status_code) == (413, 413)
@@ -133,7 +133,7 @@ def raw(url: str, *parts: bytes, pause: float = 0.0) -> bytes:
 
 
 def test_a_client_that_is_slow_with_headers_or_body_is_cut_off(empty: Workspace) -> None:
-    with serving(empty, settings(request_seconds=0.5)) as running:
+    with serving(empty, settings(state_url=empty.state_url, request_seconds=0.5)) as running:
         key = running.keys[Role.INGEST].encode()
         began = time.monotonic()
         assert raw(running.url, b"POST /v1/traces HT", *[b"x"] * 8, pause=0.2) == b""
@@ -147,7 +147,7 @@ def test_a_client_that_is_slow_with_headers_or_body_is_cut_off(empty: Workspace)
 
 def test_a_full_spool_sends_senders_away_and_takes_them_again_when_it_is_drained(empty: Workspace) -> None:
     tight = SpoolSettings(max_bytes=2000, free_bytes=0, seal_seconds=0.2)
-    with serving(empty, settings(spool=tight, drain_seconds=0.5)) as running:
+    with serving(empty, settings(state_url=empty.state_url, spool=tight, drain_seconds=0.5)) as running:
         statuses = []
         accepted = set()
         for number in range(40):
@@ -210,7 +210,7 @@ def test_two_servers_do_not_share_a_spool(served: Served) -> None:
     from stillwatch.errors import EnvironmentFault
 
     with pytest.raises(EnvironmentFault, match="another server"):
-        create_app(served.workspace, settings())
+        create_app(served.workspace, settings(state_url=served.workspace.state_url))
 
 
 def test_ingest_by_hand_makes_the_drain_wait_and_loses_nothing(served: Served) -> None:

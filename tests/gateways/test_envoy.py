@@ -147,9 +147,9 @@ def test_when_the_server_is_killed_the_door_stays_open_or_closes_as_configured(m
     own = Workspace.init(tmp_path / "w", environ={"STILLWATCH_KEYS": str(tmp_path / "keys.json")})
     with own:
         publish(own, Contents(decisions=ALL), at=NOW - timedelta(minutes=1))
-        port = free_port()
+        port, key = free_port(), make_keys(own)[Role.INGEST]
         process = start_process(own.path, port, environ(own))
-        reached = {"model": model, "stillwatch": port, "key": make_keys(own)[Role.INGEST]}
+        reached = {"model": model, "stillwatch": port, "key": key}
         with (
             envoy(tmp_path / "open", **reached) as opened,
             envoy(tmp_path / "closed", **reached, fails_open=False) as closed,

@@ -27,10 +27,10 @@ SMALL_WORLD = msgspec.structs.replace(
     WORLD,
     honest=msgspec.structs.replace(WORLD.honest, n_accounts=120),
     campaigns=(msgspec.structs.replace(WORLD.campaigns[0], n_accounts=80, exchanges_per_day=6.0),),
-    n_days=3,
+    n_days=4,
     release_day=2,
 )
-"""Two thousand exchanges; Spark spends its time on starting jobs, not on rows."""
+"""Under three thousand exchanges; Spark spends its time on starting jobs, not on rows."""
 
 LARGE_WORLD = msgspec.structs.replace(
     WORLD,
