@@ -78,7 +78,7 @@ def _environ(stillwatch: int, key: str) -> dict[str, str]:
         "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": ".",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MASTER_KEY": "sk-7f3e9b1c24d85a60c1e2f3a4b5d6e7f8091a2b3c4d5e",
         "STILLWATCH_URL": f"http://127.0.0.1:{stillwatch}", "STILLWATCH_KEY": key,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "USE_OTEL_LITELLM_REQUEST_SPAN": "true", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{stillwatch}/v1/traces",
         "OTEL_EXPORTER_OTLP_HEADERS": f"x-stillwatch-key={key}",
         "HTTPS_PROXY": closed, "HTTP_PROXY": closed, "NO_PROXY": "127.0.0.1,localhost",

@@ -18,6 +18,7 @@ from stillwatch import pipeline, simulate
 from stillwatch.engines import Engine, Settings, open_engine
 from stillwatch.grouping import Settings as GroupingSettings
 from stillwatch.model.tables import GROUP_MEMBERS, GROUP_SCORES, GROUPS
+from stillwatch.pulse import Settings as PulseSettings
 from stillwatch.signals.catalog import catalog
 from stillwatch.store.lake import Lake
 from tests.small_world import CONFIG, SEED, new_workspace
@@ -70,6 +71,11 @@ ONE = 1
 KINDS = 32
 """Token kinds, and capabilities, are closed lists shorter than this."""
 
+PULSE_DAYS = PulseSettings().days_before + 1
+"""A run takes the pulse of its last whole day."""
+CELLS = 4096
+"""Micro cells; hours and capabilities are fewer."""
+
 INVENTORY: dict[str, Callable[[Sizes], int]] = {
     "out of features.stage._spans": lambda s: s.n_days + 2,
     "out of pipeline.detection.run_inputs": lambda s: 0,  # no fitted calibration
@@ -90,6 +96,10 @@ INVENTORY: dict[str, Callable[[Sizes], int]] = {
     "out of pipeline.detection._summary": lambda s: ONE,
     "out of pipeline.detection._notes": lambda s: KINDS,
     "out of pipeline.detection.population_notes": lambda s: s.n_groups * s.n_signals,
+    "out of pulse.population.day_weights": lambda s: PULSE_DAYS * CELLS,
+    "out of pulse.population.active_accounts": lambda s: PULSE_DAYS,
+    "out of pipeline.pulse.pulse_rows": lambda s: ONE,
+    "into pulse.stage.run": lambda s: ONE,
     "into pipeline.detection.run_inputs": lambda s: ONE,
     "into grouping.linked.linked_pairs": lambda s: 2 * GroupingSettings().max_pairs,
     "into scoring.run.run": lambda s: s.n_groups,

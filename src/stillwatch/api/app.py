@@ -59,6 +59,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event, no longer than so many seconds; whether it came."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
 class Server:
     """The parts of one server, and the tasks that run beside its routes."""
 
@@ -96,18 +103,22 @@ class Server:
         """Start what runs beside the routes; on leaving, everything acknowledged is on disk and sealed."""
         self.auditor.start()
         self.keeper.look()
-        tasks = [asyncio.create_task(self._refresh()), asyncio.create_task(self._watch_lake()), self._warming()]
+        stopping = asyncio.Event()
+        readers = [asyncio.create_task(self._refresh(stopping)), asyncio.create_task(self._watch_lake(stopping))]
+        others = [self._warming()]
         if self.config.serve.drain:
-            tasks.append(asyncio.create_task(self._drain()))
+            others.append(asyncio.create_task(self._drain()))
         self.is_ready = True
         try:
             yield
         finally:
             self.is_ready = False
             self.broadcast.close()
-            for task in tasks:
+            # NOTE: what reads the state ends by itself: a cancelled task leaves its thread with a connection.
+            stopping.set()
+            for task in others:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*readers, *others, return_exceptions=True)
             await to_thread.run_sync(self.spool.close)
             await self.drainage.close()
             await to_thread.run_sync(self.auditor.close)
@@ -115,10 +126,9 @@ class Server:
     def _warming(self) -> asyncio.Task[None]:
         return asyncio.create_task(to_thread.run_sync(self.desk.warm))
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, stopping: asyncio.Event) -> None:
         """Look at keys and snapshot again and again; a state database that is away leaves the keys as they are."""
-        while True:
-            await asyncio.sleep(self.config.serve.refresh_seconds)
+        while not await _is_set_within(stopping, self.config.serve.refresh_seconds):
             if await to_thread.run_sync(self.keeper.look):
                 self.broadcast.tell("snapshot", {"serial": self.keeper.serial})
             await to_thread.run_sync(self.ring.try_refresh)
@@ -143,12 +153,11 @@ class Server:
             {name: getattr(done, name) for name in ("records_in", "rows_out", "duplicates", "rejected")},
         )
 
-    async def _watch_lake(self) -> None:
+    async def _watch_lake(self, stopping: asyncio.Event) -> None:
         """Tell of new detection runs and decisions, whoever made them."""
         known = await to_thread.run_sync(self._run_ids)
         since = self._clock()
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
+        while not await _is_set_within(stopping, WATCH_SECONDS):
             since = await self._tell_decisions(since)
             found = await to_thread.run_sync(self._run_ids)
             for run_id in sorted(found - known):

@@ -31,7 +31,7 @@ OPERATOR: Final = Campaign(name="operator", n_accounts=500)
 FRAMED: Final = {HIDING.name: "adopters of the framework", BORROWING.name: "adopters of the borrowed token"}
 BEFORE, AFTER = "operator, own history", "operator, after appeals"
 NOT_MEASURED: Final = (
-    "Not measured: appeals over time, and decisions that expire, because no room makes decisions yet; accused stands "
+    "Not measured: appeals over time, and decisions that expire (`respond plan` tests a policy on history); accused stands "
     "for enforced against."
 )
 CASES: Final = (
