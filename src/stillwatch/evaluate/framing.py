@@ -31,8 +31,8 @@ OPERATOR: Final = Campaign(name="operator", n_accounts=500)
 FRAMED: Final = {HIDING.name: "adopters of the framework", BORROWING.name: "adopters of the borrowed token"}
 BEFORE, AFTER = "operator, own history", "operator, after appeals"
 NOT_MEASURED: Final = (
-    "Not measured: appeals over time, and decisions that expire (`respond plan` tests a policy on history); accused stands "
-    "for enforced against."
+    "Not measured: appeals over time, and decisions that expire (`respond plan` tests a policy on history); accused "
+    "stands for enforced against."
 )
 CASES: Final = (
     Case(HIDING, None),
