@@ -131,8 +131,10 @@ def test_doctor_says_whether_decisions_are_as_the_ledger_sealed_them(
         return found["state"], found["detail"]
 
     assert said() == ("ok", "29 as the ledger sealed them")
-    with sa.create_engine(state_url).begin() as stored:
+    behind_its_back = sa.create_engine(state_url)
+    with behind_its_back.begin() as stored:
         stored.execute(sa.text("UPDATE decisions SET action = 'observe' WHERE account_id = 'bad-03'"))
+    behind_its_back.dispose()
     state, detail = said()
     assert state == "fail"
     assert "not as the ledger sealed them" in detail
