@@ -30,6 +30,7 @@ from stillwatch.model.tables import (
     DETECTION_RUNS,
     INGEST_BATCHES,
     INGEST_REJECTS,
+    SEEN_ACCOUNTS,
 )
 from stillwatch.model.window import Window
 from stillwatch.pipeline.sharing import Sharing
@@ -272,7 +273,7 @@ class Stillwatch:
             ("account_id", "ascending"),
         )
         ordered = joined.sort_by(list(order))
-        return Rows(ordered.select(ACCOUNT_COLUMNS))
+        return Rows(ordered.select(SEEN_ACCOUNTS.names))
 
     def explain(self, account_id: str, run_id: str | None = None) -> Explanation:
         """Why an account was flagged, or that it was not."""
@@ -367,20 +368,6 @@ class Stillwatch:
 
     def _engine(self) -> AbstractContextManager[Engine]:
         return closing(open_engine(self.config.detect.engine, self.config.engines))
-
-
-ACCOUNT_COLUMNS = [
-    "account_id", "tier", "campaign_id", "score", "p_value", "q_value", "first_flagged_at", "reasons", "queue",
-    "held_back", "n_exchanges", "n_flagged_exchanges",
-]  # fmt: skip
-_KNOWN_OF_EVERYBODY = frozenset({"account_id", "tier", "n_exchanges"})
-ACCOUNT_SCHEMA = pa.schema(
-    [
-        field.with_nullable(name not in _KNOWN_OF_EVERYBODY)
-        for name, field in ((name, ACCOUNT_FINDINGS.schema.field(name)) for name in ACCOUNT_COLUMNS)
-    ]
-)
-"""Columns of `Stillwatch.accounts`; most are null of accounts about which nothing was found."""
 
 
 def _source(name: str, mapping: Path | None, settings: sources.Settings) -> sources.Source:

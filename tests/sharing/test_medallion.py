@@ -33,9 +33,12 @@ def medallion(tmp_path: Path) -> Iterator[Peer]:
         "id": OPEN, "title": "Open", "can_read": True, "can_write": True, "media_types": [MEDIA],
         "objects": [], "manifest": [], "responses": [],
     }  # fmt: skip
-    information = {"title": "root", "versions": [MEDIA], "max_content_length": 9_765_625}
-    discovery = {"title": "medallion", "api_roots": [f"http://127.0.0.1:{port}/root/"]}
-    data = {"/discovery": discovery, "root": {"information": information, "status": [], "collections": [collection]}}
+    information = {"title": "exchange", "versions": [MEDIA], "max_content_length": 9_765_625}
+    discovery = {"title": "medallion", "api_roots": [f"http://127.0.0.1:{port}/exchange/"]}
+    data = {
+        "/discovery": discovery,
+        "exchange": {"information": information, "status": [], "collections": [collection]},
+    }
     (tmp_path / "data.json").write_text(json.dumps(data))
     backend = {
         "module": "medallion.backends.memory_backend", "module_class": "MemoryBackend",
@@ -45,7 +48,7 @@ def medallion(tmp_path: Path) -> Iterator[Peer]:
     (tmp_path / "config.json").write_text(json.dumps(config))
     command = [python, "-m", "medallion.scripts.run", "--port", str(port), str(tmp_path / "config.json")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        peer = Peer(f"http://127.0.0.1:{port}/root", "lab:pass")
+        peer = Peer(f"http://127.0.0.1:{port}/exchange", "lab:pass")
         try:
             _wait_for(peer)
             yield peer

@@ -23,8 +23,9 @@ from stillwatch.model.tables import (
     INGEST_BATCHES,
     INGEST_REJECTS,
     JUDGEMENTS,
+    SEEN_ACCOUNTS,
 )
-from stillwatch.python_api import ACCOUNT_SCHEMA, Stillwatch
+from stillwatch.python_api import Stillwatch
 
 RUNS: Final = Listing("runs", ("run_id",), time="as_of")
 CAMPAIGN_LIST: Final = Listing("campaigns", ("campaign_id",), ("tier", "calibration"), time="last_seen_at")
@@ -71,7 +72,7 @@ class Reader:
             ("/v1/campaigns/{campaign_id}/members", self.members, CAMPAIGN_MEMBERS.schema),
             ("/v1/campaigns/{campaign_id}/groups", self.groups, GROUP_SCHEMA),
             ("/v1/campaigns/{campaign_id}/signals", self.signals, SIGNAL_SCHEMA),
-            ("/v1/accounts", self.accounts, ACCOUNT_SCHEMA),
+            ("/v1/accounts", self.accounts, SEEN_ACCOUNTS),
             ("/v1/batches", self.batches, INGEST_BATCHES.schema),
             ("/v1/rejects", self.rejects, INGEST_REJECTS.schema),
             ("/v1/judgements", self.judgements, JUDGEMENTS.schema),

@@ -9,7 +9,14 @@ from stillwatch.model.tables.access import API_KEYS, AUDIT_ENTRIES
 from stillwatch.model.tables.aggregates import ACCOUNT_DAYS, TOKEN_USES
 from stillwatch.model.tables.attributed import ATTRIBUTION_EVENTS, ATTRIBUTIONS
 from stillwatch.model.tables.exposed import EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES
-from stillwatch.model.tables.findings import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS, JUDGEMENTS
+from stillwatch.model.tables.findings import (
+    ACCOUNT_FINDINGS,
+    CAMPAIGN_MEMBERS,
+    CAMPAIGNS,
+    DETECTION_RUNS,
+    JUDGEMENTS,
+    SEEN_ACCOUNTS,
+)
 from stillwatch.model.tables.groups import (
     CALIBRATIONS,
     GROUP_MEMBERS,
@@ -97,6 +104,7 @@ __all__ = [
     "SCREENING_MARKS",
     "SCREENING_REVIEWS",
     "SCREENING_RUNS",
+    "SEEN_ACCOUNTS",
     "SHARING_CURSORS",
     "SHELVED_OBJECTS",
     "SLICES",

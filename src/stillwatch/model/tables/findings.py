@@ -127,3 +127,15 @@ JUDGEMENTS = Table(
         ]
     ),
 )
+
+_KNOWN_OF_EVERYBODY = frozenset({"account_id", "tier", "n_exchanges"})
+SEEN_ACCOUNTS = pa.schema(
+    [
+        ACCOUNT_FINDINGS.schema.field(name).with_nullable(name not in _KNOWN_OF_EVERYBODY)
+        for name in (
+            "account_id", "tier", "campaign_id", "score", "p_value", "q_value", "first_flagged_at", "reasons", "queue",
+            "held_back", "n_exchanges", "n_flagged_exchanges",
+        )
+    ]
+)  # fmt: skip
+"""Columns of every account seen in a run's window; most are null where nothing was found. Derived, never stored."""

@@ -90,6 +90,12 @@ def cell_weights(counts: Ints) -> Ints:
     return np.asarray(np.rint(STEPS * (counts - expected) / np.sqrt(n)), dtype=np.int64)
 
 
+ASSUMPTIONS: Final = (
+    "the keys were drawn and committed to before serving and stayed secret",
+    "probe prompts hold no canary text",
+)
+
+
 def keyrank(cells: Cells, plan: CanaryPlan, master: bytes, *, settings: CanarySettings) -> Finding:
     """The finding of the keyed test over all campaigns of a plan.
 
@@ -125,10 +131,7 @@ def keyrank(cells: Cells, plan: CanaryPlan, master: bytes, *, settings: CanarySe
         power=None,
         power_against="see `stillwatch provenance plan-canaries --following`",
         null="the suspect's answers are independent of the secret keys; a uniform random key would score as much",
-        assumptions=(
-            "the keys were drawn and committed to before serving and stayed secret",
-            "probe prompts hold no canary text",
-        ),
+        assumptions=ASSUMPTIONS,
         parts=tuple(
             Part(campaign.subject, float(p), float(a), float(value), cells.n_seen, f"rank among decoys {rank:.2g}")
             for campaign, p, a, value, rank in zip(plan.campaigns, p_values, adjusted, z, ranks, strict=True)
