@@ -8,15 +8,21 @@ from hypothesis import strategies as st
 from stillwatch.scoring.matrix import ALPHA_SHARES
 from stillwatch.scoring.scorer import Evidence
 from stillwatch.scoring.settings import Settings
-from stillwatch.scoring.strength import Strength
-from stillwatch.scoring.verdict import (
+from stillwatch.scoring.threshold import (
     HonestTail,
+    Standing,
     accusable,
-    false_people_bound,
+    family_thresholds,
     honest_tail,
+    standing,
+    threshold_in_people,
+)
+from stillwatch.scoring.verdict import (
+    HonestStanding,
+    false_people_bound,
+    honest_standing,
     nearest_lookalikes,
     people_q_values,
-    threshold_in_people,
     tiers,
     window_p_values,
 )
@@ -29,8 +35,8 @@ def tail_of(scores, sizes, windows=None, accusable=None, floor=-np.inf, families
     n = len(scores)
     order = np.argsort(-np.array(scores, dtype=float), kind="stable")
     columns = (scores, sizes, windows or [0] * n, families or ["content"] * n, accusable or [True] * n)
-    taken = [np.array(column)[order] for column in columns]
-    return HonestTail(taken[0].astype(float), *taken[1:], floor)
+    types = (float, float, np.int64, np.str_, np.bool_)
+    return HonestTail(*(np.array(c, dtype=t)[order] for c, t in zip(columns, types, strict=True)), floor)
 
 
 @given(honest, st.integers(1, 400))
@@ -60,13 +66,18 @@ def test_a_threshold_is_never_below_what_the_tail_knows():
     assert threshold_in_people(tail_of([9, 5], [10, 10], floor=8.0), budget=50).score == 8.0
 
 
-def verdict(score, tail, *, people, is_accusable=True, family="content"):
-    """Of one group with three strong signals, or with none; alpha x people x its family's share is people / 10."""
-    p_values = np.full((1, 3), 0.001 if is_accusable else 1.0)
-    one = Strength(np.array([family]), np.zeros((1, 3)), p_values, np.array([10]), np.array([9.0]), np.zeros(1))
+def judged(score, tail, *, people, is_accusable=True, family="content"):
+    """Of one group: its verdict and p among five windows; alpha x people x its family's share is people / 10."""
     share = {family: share for families, share in ALPHA_SHARES for family in families}[family]
-    found = tiers(one, np.array([score]), tail, people=people, alpha=0.1 / share, settings=Settings())
-    return found[0].as_py()
+    thresholds = family_thresholds(tail, people=people, alpha=0.1 / share)
+    scores, families = np.array([float(score)]), np.array([family])
+    groups = standing(scores, families, np.array([is_accusable]), thresholds)
+    p_values = window_p_values(groups, honest_standing(tail, thresholds), n_windows=5)
+    return tiers(scores, families, groups, thresholds)[0].as_py(), p_values[0]
+
+
+def verdict(score, tail, **of):
+    return judged(score, tail, **of)[0]
 
 
 def test_tiers_follow_alpha_and_ten_times_alpha():
@@ -109,42 +120,78 @@ def test_a_group_needs_two_strong_signals_and_two_exchanges_per_account():
 
 
 def test_sharing_a_network_is_never_enough_to_be_accused():
-    assert verdict(20.0, tail_of([9, 8], [10] * 2, families=["identity"] * 2), people=100, family="network") == "review"
+    evidence = Evidence(np.full((2, 4), 3.0), np.full(2, 10), np.full(2, 50.0), np.zeros(2))
+    assert accusable(evidence, np.array(["network", "identity"]), Settings()).tolist() == [False, True]
+
+
+def standing_of(margins, may_accuse=None):
+    return Standing(np.array(margins, dtype=float), np.array(may_accuse or [True] * len(margins)))
+
+
+def honest_of(margins, sizes=None, windows=None, may_accuse=None, floor=-np.inf):
+    n = len(margins)
+    columns = (may_accuse or [True] * n, sizes or [10] * n, windows or [0] * n)
+    return HonestStanding(np.array(margins, dtype=float), *map(np.array, columns), floor)
 
 
 def test_p_values_rank_among_the_best_group_of_each_window():
-    tail = tail_of([9, 8, 5, 4], [10] * 4, windows=[0, 0, 1, 1])
-    p = window_p_values(np.array([10.0, 9.0, 6.0, 1.0]), tail, n_windows=3)
+    p = window_p_values(standing_of([10, 9, 6, 1]), honest_of([9, 8, 5, 4], windows=[0, 0, 1, 1]), n_windows=3)
     assert p.tolist() == [1 / 4, 2 / 4, 2 / 4, 3 / 4]
 
 
 def test_a_window_without_a_group_in_the_tail_ranks_at_the_floor():
-    tail = tail_of([-2, -3], [10, 10], windows=[0, 1], floor=-3.0)
-    assert window_p_values(np.array([-1.0, -2.5, -3.0]), tail, n_windows=3).tolist() == [1 / 4, 2 / 4, 4 / 4]
+    p = window_p_values(standing_of([-1, -2.5, -3]), honest_of([-2, -3], windows=[0, 1], floor=-3.0), n_windows=3)
+    assert p.tolist() == [1 / 4, 2 / 4, 4 / 4]
+
+
+def test_what_can_be_accused_is_not_ranked_among_what_cannot():
+    honest = honest_of([9, 8, 7], windows=[0, 1, 2], may_accuse=[False, True, False])
+    p = window_p_values(standing_of([8.5, 8.5], [True, False]), honest, n_windows=3)
+    assert p.tolist() == [1 / 4, 2 / 4]
+
+
+def test_without_honest_groups_no_p_value_is_below_one():
+    tail = tail_of([], [], floor=np.inf)
+    assert judged(9.0, tail, people=100) == ("none", 1.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(5, 12), st.integers(0, 4)), min_size=1, max_size=25))
+def test_an_accusation_is_no_likelier_by_chance_than_windows_with_a_false_one(groups):
+    scores, sizes, windows = zip(*groups, strict=True)
+    tail = tail_of(scores, sizes, windows=list(windows))
+    tier, p_value = judged(max(scores), tail, people=150)
+    false = {window for score, _, window in groups if judged(score, tail, people=150)[0] == "accuse"}
+    assert tier != "accuse" or p_value <= (1 + len(false)) / 6
+
+
+def test_families_are_ranked_by_what_they_exceed_and_not_by_what_their_scores_happen_to_be():
+    tail = tail_of([90, 80, 9, 8], [10] * 4, windows=[0, 1, 2, 3], families=["identity"] * 2 + ["content"] * 2)
+    assert judged(8.5, tail, people=100) == ("accuse", 2 / 6)
 
 
 def test_from_the_floor_down_every_honest_person_counts_in_q():
-    tail = tail_of([9, 8], [10, 20], floor=8.0)
-    q = people_q_values(np.array([8.5, 8.0]), np.array([100, 100]), tail, n_group_people=600)
+    q = people_q_values(
+        standing_of([8.5, 8]), np.array([100, 100]), honest_of([9, 8], [10, 20], floor=8.0), n_group_people=600
+    )
     assert q == pytest.approx([200 / 600 * 11 / 100, 1.0])
 
 
-def test_q_values_are_honest_people_over_all_people_and_never_fall_with_the_score():
-    tail = tail_of([9, 8], [10, 20])
-    q = people_q_values(np.array([10.0, 8.5, 8.0]), np.array([100, 100, 100]), tail, n_group_people=600)
+def test_q_values_are_honest_people_over_all_people_and_never_fall_with_the_margin():
+    honest = honest_of([8, 9], [20, 10])
+    q = people_q_values(standing_of([10, 8.5, 8]), np.array([100, 100, 100]), honest, n_group_people=600)
     # scale 300/600; honest 0+1, 10+1, 30+1
     assert q == pytest.approx([0.5 * 1 / 100, 0.5 * 11 / 200, 0.5 * 31 / 300])
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(5, 60)), min_size=1, max_size=20), honest)
 def test_q_values_are_shares_and_monotone(groups, reference):
-    scores, sizes = (np.array(column) for column in zip(*groups, strict=True))
-    tail = tail_of(*zip(*reference, strict=True))
-    q = people_q_values(scores.astype(float), sizes, tail, n_group_people=int(tail.people.sum()))
+    margins, sizes = (np.array(column) for column in zip(*groups, strict=True))
+    among = honest_of(*map(list, zip(*reference, strict=True)))
+    q = people_q_values(standing_of(margins), sizes, among, n_group_people=int(among.people.sum()))
     assert np.all((q > 0) & (q <= 1))
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-margins, kind="stable")
     assert np.all(np.diff(q[order]) >= 0)
-    assert all(len({float(x) for x in q[scores == score]}) == 1 for score in scores)
+    assert all(len({float(x) for x in q[margins == margin]}) == 1 for margin in margins)
 
 
 def test_the_nearest_class_uses_only_signals_that_both_have():

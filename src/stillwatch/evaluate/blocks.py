@@ -33,7 +33,7 @@ from stillwatch.model.window import Window
 from stillwatch.pipeline import detection_stages
 from stillwatch.scoring import Calibration
 from stillwatch.scoring.scorer import scorer_of
-from stillwatch.scoring.verdict import accusable
+from stillwatch.scoring.threshold import accusable
 from stillwatch.stats.conformal import FloatArray
 
 NO_GROUP: Final = -np.inf

@@ -17,8 +17,9 @@ from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.scorer import scorer_of
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.strength import Strength, measured, strength_of
+from stillwatch.scoring.threshold import accusable, family_thresholds, honest_tail, standing
 from stillwatch.scoring.verdict import (
-    honest_tail,
+    honest_standing,
     nearest_lookalikes,
     people_q_values,
     tiers,
@@ -103,9 +104,11 @@ def scored(
 ) -> pa.Table:
     """The GROUP_SCORES rows of groups whose strength is known, in their order."""
     tail = honest_tail(calibration, measured(strength.residuals), settings=settings)
-    evidence = strength.evidence
-    scorer = scorer_of(calibration)
+    thresholds = family_thresholds(tail, people=calibration.n_account_windows, alpha=alpha)
+    evidence, families, scorer = strength.evidence, strength.families, scorer_of(calibration)
     scores, contributions = scorer.scores(evidence), scorer.contributions(evidence)
+    groups = standing(scores, families, accusable(evidence, families, settings), thresholds)
+    honest = honest_standing(tail, thresholds)
     nearest = nearest_lookalikes(strength.residuals, calibration)
     quantiles = np.array([lookalike.score_q99 for lookalike in calibration.lookalikes])
     names = [lookalike.name for lookalike in calibration.lookalikes]
@@ -113,9 +116,9 @@ def scored(
         "group_id": group_ids,
         **_signal_columns(strength, contributions, scores, calibration.signals),
         "score": scores,
-        "p_value": window_p_values(scores, tail, n_windows=calibration.n_windows),
-        "q_value": people_q_values(scores, strength.sizes, tail, n_group_people=calibration.n_group_people),
-        "tier": tiers(strength, scores, tail, people=calibration.n_account_windows, alpha=alpha, settings=settings),
+        "p_value": window_p_values(groups, honest, n_windows=calibration.n_windows),
+        "q_value": people_q_values(groups, strength.sizes, honest, n_group_people=calibration.n_group_people),
+        "tier": tiers(scores, families, groups, thresholds),
         "nearest_lookalike": pa.array([names[place] for place in nearest], pa.string()),
         "margin": scores - quantiles[nearest],
         "calibration_id": pa.array([calibration.calibration_id] * len(scores), pa.string()),

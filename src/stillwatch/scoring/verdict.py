@@ -1,4 +1,4 @@
-"""From scores to verdicts: thresholds that count people, p- and q-values, the nearest honest class."""
+"""From scores to verdicts: tiers, p- and q-values, the nearest honest class."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from stillwatch.model.tier import Tier
 from stillwatch.scoring.calibration import Calibration
-from stillwatch.scoring.matrix import ALPHA_SHARES, NEVER_ACCUSED
-from stillwatch.scoring.scorer import Evidence, scorer_of, tail_evidence
-from stillwatch.scoring.settings import REVIEW_FACTOR, Settings
-from stillwatch.scoring.strength import Strength
+from stillwatch.scoring.threshold import FamilyThresholds, HonestTail, Standing, standing
 from stillwatch.stats.conformal import FloatArray, IntArray, conformal_p
 from stillwatch.stats.intervals import poisson_upper
 from stillwatch.stats.multiple_testing import monotone_q
@@ -21,140 +18,77 @@ RESIDUAL_CAP: Final = 6.0
 """Distances to a class count at most this many spreads a signal: one wild signal must not choose the class."""
 
 
-@dataclass(frozen=True, slots=True)
-class HonestTail:
-    """The highest-scoring honest groups, by falling score, with only the signals that the run measured.
-
-    `people` are accounts times the group's weight. Every honest group above `floor` is in it, below some are missing.
-    """
-
-    scores: FloatArray
-    people: FloatArray
-    windows: IntArray
-    families: NDArray[np.str_]
-    is_accusable: NDArray[np.bool_]
-    floor: float
-
-    def take(self, rows: NDArray[np.bool_]) -> "HonestTail":
-        """The groups where `rows` is true."""
-        return HonestTail(
-            self.scores[rows],
-            self.people[rows],
-            self.windows[rows],
-            self.families[rows],
-            self.is_accusable[rows],
-            self.floor,
-        )
-
-
-def honest_tail(calibration: Calibration, is_measured: NDArray[np.bool_], *, settings: Settings) -> HonestTail:
-    """The calibration's tail rescored with the signals that the run measured.
-
-    A deployment without account records has no youth signal; honest groups are then judged without it as well, so that
-    the threshold is not held up by evidence that nobody in this run can have. No score rises by losing a signal, so
-    that groups outside of the tail stay below the lowest score that the tail has with every signal.
-    """
-    scorer = scorer_of(calibration)
-    full = tail_evidence(calibration.tail, n_signals=len(calibration.signals))
-    seen = full.only(is_measured)
-    scores = scorer.scores(seen)
-    families = np.array([group.family for group in calibration.tail], dtype=np.str_)
-    order = np.argsort(-scores, kind="stable")
-    return HonestTail(
-        scores[order],
-        np.array([group.n_accounts * group.weight for group in calibration.tail])[order],
-        np.array([group.window_no for group in calibration.tail], dtype=np.int64)[order],
-        families[order],
-        accusable(seen, families, settings)[order],
-        float(scorer.scores(full).min(initial=np.inf)),
-    )
-
-
-def accusable(evidence: Evidence, families: NDArray[np.str_], settings: Settings) -> NDArray[np.bool_]:
-    """Which groups can be accused: not for a network alone, and with enough strong signals and exchanges."""
-    n_strong = (evidence.log10s >= -np.log10(settings.strong_p)).sum(axis=1)
-    is_enough = (n_strong >= settings.min_strong_signals) & (evidence.volumes >= settings.min_volume)
-    return np.asarray(is_enough & ~np.isin(families, list(NEVER_ACCUSED)), dtype=np.bool_)
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A score that a verdict must exceed, and whether the calibration has enough people to vouch for it."""
-
-    score: float
-    is_resolved: bool
-
-
-def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
-    """The smallest t such that honest groups above t hold at most `budget` people.
-
-    `budget` is alpha x the calibration's account-windows. People of groups that overlap in part count once for each
-    group, which errs to the strict side. It is resolved when the budget could hold one honest group of the median size
-    of those that ten times the budget reaches: people are accused in blocks, and below one block the threshold is
-    merely the highest score that was ever seen, which says nothing about the rate above it. It is never below the
-    tail's floor; without any honest group no score exceeds it.
-    """
-    spent = np.cumsum(tail.people)
-    if spent.size == 0:
-        return Threshold(np.inf, is_resolved=False)
-    over = np.flatnonzero(spent > budget)
-    score = max(tail.scores[int(over[0])] if over.size else tail.scores[-1], tail.floor)
-    n_near = int(np.searchsorted(spent, REVIEW_FACTOR * budget, side="right")) + 1
-    return Threshold(float(score), is_resolved=budget >= float(np.median(tail.people[:n_near])))
-
-
 def tiers(
-    strength: Strength, scores: FloatArray, tail: HonestTail, *, people: int, alpha: float, settings: Settings
+    scores: FloatArray, families: NDArray[np.str_], groups: Standing, thresholds: tuple[FamilyThresholds, ...]
 ) -> pa.Array:
     """The verdict on each group: accuse, review or none.
 
-    Families have thresholds of their own, at their share of alpha (ALPHA_SHARES, together less than one): (1) above the
-    one at ten times alpha: review. (2) Also above the one at alpha, accusable at all, and by a calibration that
-    resolves alpha: accuse. Of (2) honest groups that are not accusable do not hold the threshold up, but that of (1)
-    they do, so that a group which is merely more accusable than theirs is not accused.
+    Above its family's review threshold: review. Above what accuses there as well, where an accusation is open: accuse.
     """
     found = np.full(len(scores), Tier.NONE.value, dtype=object)
-    is_accusable = accusable(strength.evidence, strength.families, settings)
-    for families, share in ALPHA_SHARES:
-        own, rows = tail.take(np.isin(tail.families, families)), np.isin(strength.families, families)
-        review = threshold_in_people(own, budget=REVIEW_FACTOR * share * alpha * people)  # (1)
-        accuse = threshold_in_people(own.take(own.is_accusable), budget=share * alpha * people)  # (2)
-        is_reviewed = rows & (scores > review.score)
-        found[is_reviewed] = Tier.REVIEW.value
-        if accuse.is_resolved:
-            found[is_reviewed & (scores > accuse.score) & is_accusable] = Tier.ACCUSE.value
+    for one in thresholds:
+        found[np.isin(families, one.families) & (scores > one.review.score)] = Tier.REVIEW.value
+    found[groups.may_accuse & (groups.margins > 0)] = Tier.ACCUSE.value
     return pa.array(found.tolist(), pa.string())
 
 
-def window_p_values(scores: FloatArray, tail: HonestTail, *, n_windows: int) -> FloatArray:
-    """Rank of each score among the best scores of honest provider-windows: (1 + #{best >= score}) / (1 + n_windows).
+@dataclass(frozen=True, slots=True)
+class HonestStanding:
+    """The tail on the scale of margins, in the tail's order; every honest group above `floor` is in it."""
+
+    margins: FloatArray
+    may_accuse: NDArray[np.bool_]
+    people: FloatArray
+    windows: IntArray
+    floor: float
+
+
+def honest_standing(tail: HonestTail, thresholds: tuple[FamilyThresholds, ...]) -> HonestStanding:
+    """Where the honest groups of the tail stand."""
+    found = standing(tail.scores, tail.families, tail.is_accusable, thresholds)
+    floor = tail.floor - min(one.to_accuse for one in thresholds) if tail.scores.size else np.inf
+    return HonestStanding(found.margins, found.may_accuse, tail.people, tail.windows, floor)
+
+
+def window_p_values(groups: Standing, honest: HonestStanding, *, n_windows: int) -> FloatArray:
+    """Rank of each margin among the best of honest provider-windows: (1 + #{best >= margin}) / (1 + n_windows).
 
     Null hypothesis: the run's best group is exchangeable with the best group of an honest window of a like provider.
-    The best of a window is already a selection over all its overlapping groups, so no further correction is due. A
-    window without a group in the tail counts as having its best at the floor.
+    Groups to which an accusation is open are ranked among the honest ones to which it is open too, the others among
+    all. So p of an accusation is at most (1 + honest windows with a false one) / (1 + n_windows). The best of a window
+    is already a selection over its overlapping groups and families, so no further correction is due. A window
+    without a group in the tail counts as having its best at the floor.
     """
-    numbers = np.unique(tail.windows)
-    best = np.full(max(n_windows, numbers.size), tail.floor)
-    for place, number in enumerate(numbers):
-        best[place] = tail.scores[tail.windows == number].max()
-    return conformal_p(scores, best)
+    among_open = conformal_p(groups.margins, _best(honest, honest.may_accuse, n_windows=n_windows))
+    among_all = conformal_p(groups.margins, _best(honest, np.ones_like(honest.may_accuse), n_windows=n_windows))
+    return np.where(groups.may_accuse, among_open, among_all)
 
 
-def people_q_values(scores: FloatArray, sizes: IntArray, tail: HonestTail, *, n_group_people: int) -> FloatArray:
-    """Estimated share of honest people among all people in groups at this score or above, made monotone.
+def _best(honest: HonestStanding, rows: NDArray[np.bool_], *, n_windows: int) -> FloatArray:
+    """The best margin of each honest window among `rows`."""
+    numbers, places = np.unique(honest.windows[rows], return_inverse=True)
+    best = np.full(max(n_windows, numbers.size), honest.floor)
+    np.maximum.at(best, places, honest.margins[rows])
+    return best
 
-    Honest people above a score come from the calibration, scaled by the people in judged groups here and there, plus
-    one person, so that no share is ever zero. From the tail's floor down every honest person counts as above.
+
+def people_q_values(groups: Standing, sizes: IntArray, honest: HonestStanding, *, n_group_people: int) -> FloatArray:
+    """Estimated share of honest people among all people in groups of this margin or above, made monotone.
+
+    Honest people above a margin come from the calibration, scaled by the people in judged groups here and there, plus
+    one person, so that no share is ever zero. From the floor down every honest person counts as above.
     """
-    order = np.argsort(-scores, kind="stable")
-    at_or_above = np.searchsorted(-tail.scores, -scores[order], side="right")
-    spent = np.append(0, np.cumsum(tail.people))[at_or_above].astype(np.float64)
-    honest = np.where(scores[order] <= tail.floor, n_group_people, spent) + 1.0
-    ties = np.searchsorted(-scores[order], -scores[order], side="right")
+    order = np.argsort(-groups.margins, kind="stable")
+    own = groups.margins[order]
+    down = np.argsort(-honest.margins, kind="stable")
+    at_or_above = np.searchsorted(-honest.margins[down], -own, side="right")
+    spent = np.append(0, np.cumsum(honest.people[down]))[at_or_above].astype(np.float64)
+    n_honest = np.where(own <= honest.floor, n_group_people, spent) + 1.0
+    ties = np.searchsorted(-own, -own, side="right")
     people = np.cumsum(sizes[order])[ties - 1]
     scale = sizes.sum() / max(n_group_people, 1)
-    q = np.empty(scores.size)
-    q[order] = monotone_q(honest * scale / people)
+    q = np.empty(own.size)
+    q[order] = monotone_q(n_honest * scale / people)
     return q
 
 
