@@ -72,7 +72,9 @@ def traffic_pairs(
         least=token_uses.account_id.min(), greatest=token_uses.account_id.max(), n_rows=token_uses.count()
     )
     floor = (seen.token_kind == SHINGLE).ifelse(settings.min_accounts, settings.min_adopters)
-    shared = seen.filter((seen.least != seen.greatest) & (seen.n_rows >= floor)).select("token_kind", "token")
+    shared = engine.materialize(
+        seen.filter((seen.least != seen.greatest) & (seen.n_rows >= floor)).select("token_kind", "token")
+    )
     uses = token_uses.semi_join(shared, ["token_kind", "token"]).inner_join(codes, "account_id")
     pairs = engine.materialize(merged(uses, PAIR, run, settings))
     kept = engine.materialize(kept_tokens(pairs, settings))
