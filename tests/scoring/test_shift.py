@@ -18,7 +18,7 @@ def population(n=4000, *, seed=0, shift=0.0, spread=1.0):
 
 
 def settled(residuals, families, windows):
-    return settle(residuals, families, SIGNALS, windows)
+    return settle(residuals, families, SIGNALS, windows, np.ones(len(residuals), dtype=bool))
 
 
 def test_a_shift_and_a_wider_spread_of_everybody_are_taken_off_down_to_the_tolerance():
@@ -103,3 +103,11 @@ def test_the_evidence_of_a_shifted_run_is_that_of_an_unshifted_one():
     plain, moved = (strength_of(one, calibration()).evidence.log10s[:, 1] for one in (matrix, shifted))
     assert np.mean(moved >= 2) < np.mean(plain >= 2) + 0.03
     assert max(shift.centre for shift in run_shifts(shifted, calibration())) > 2
+
+
+def test_what_is_drawn_from_the_population_is_settled_by_it_and_does_not_move_it():
+    residuals, families, windows = population(4000)
+    is_counted = np.arange(4000) < 3000
+    residuals[~is_counted] += 5.0
+    found = settle(residuals, families, SIGNALS, windows, is_counted)
+    assert np.array_equal(found, residuals)

@@ -20,8 +20,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens, and the document frequency that counts as rare is lowered until all pairs fit in `max_pairs`. A component
     over `community_accounts` is cut by Leiden (G4) with `seed`.
 
-    The defaults are those of the measured prototype, except `n_cohorts`, the edges and `max_pairs`, which are
-    judgements.
+    `remainder_share`: of a token's adopters, the share in accused groups from which on the others are judged again.
+
+    The defaults are those of the measured prototype, except `n_cohorts`, the edges, `max_pairs` and `remainder_share`,
+    which are judgements.
     """
 
     min_adopters: int = 2
@@ -43,3 +45,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_pairs: int = 5_000_000
     community_accounts: int = 5000
     seed: int = 0
+    remainder_share: float = 0.1

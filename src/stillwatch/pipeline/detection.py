@@ -35,6 +35,7 @@ from stillwatch.model.tables import (
 from stillwatch.model.window import Window
 from stillwatch.pipeline.daily import Progress, make_features, midnight, refresh_features, silent
 from stillwatch.pipeline.pulse import pulse_notes
+from stillwatch.pipeline.second_look import look_again
 from stillwatch.store.lake import Lake, Snapshot
 
 if TYPE_CHECKING:
@@ -71,8 +72,11 @@ def run_stages(
     """
     tables = dict(inputs)
     stages = detection_stages(engine, config)
+    _, signals, scoring, campaigns = stages
     for number, stage in enumerate(stages):
         progress(stage.room, number, len(stages))
+        if stage is campaigns:
+            tables.update(look_again(tables, run, signals, scoring, engine=engine, config=config))
         tables.update(stage.run({table.name: tables[table.name] for table in stage.reads}, run))
     progress("done", len(stages), len(stages))
     return tables

@@ -24,6 +24,9 @@ FAMILIES: Final = {
 }
 """Token kinds whose honest groups behave alike; any other kind (device, payment, ...) is of the identity family."""
 IDENTITY_FAMILY: Final = "identity"
+REMAINDER: Final = "remainder"
+"""Proposal of what is left of a token without its accused adopters: of the token's family, and no part of the run's
+population, which it is drawn from."""
 PROPOSAL_FAMILIES: Final = {"stratum": "stratum", "linked": "linked", "community": "linked"}
 """A stratum is young or focused by construction and a linked group shares two tokens: each has its own honest range."""
 
@@ -57,6 +60,7 @@ class GroupMatrix:
     n_tests: FloatArray
     signals: tuple[str, ...]
     values: FloatArray
+    is_remainder: NDArray[np.bool_]
 
     def take(self, rows: NDArray[np.bool_]) -> "GroupMatrix":
         """The groups where `rows` is true."""
@@ -68,6 +72,7 @@ class GroupMatrix:
             self.n_tests[rows],
             self.signals,
             self.values[rows],
+            self.is_remainder[rows],
         )
 
 
@@ -90,7 +95,8 @@ def group_matrix(groups: pa.Table, group_signals: pa.Table, signals: Sequence[st
     known = (rows >= 0) & (columns >= 0) & np.isfinite(found)
     values = np.full((len(ids), len(signals)), np.nan)
     values[rows[known], columns[known]] = found[known]
-    kinds = zip(groups["token_kind"].to_pylist(), groups["proposal"].to_pylist(), strict=True)
+    proposals = groups["proposal"].to_pylist()
+    kinds = zip(groups["token_kind"].to_pylist(), proposals, strict=True)
     sizes = groups["n_accounts"].to_numpy().astype(np.int64)
     return GroupMatrix(
         ids,
@@ -100,6 +106,7 @@ def group_matrix(groups: pa.Table, group_signals: pa.Table, signals: Sequence[st
         np.maximum(groups["n_tests"].to_numpy().astype(np.float64), 1.0),
         tuple(signals),
         values,
+        np.array([proposal == REMAINDER for proposal in proposals], dtype=np.bool_),
     )
 
 

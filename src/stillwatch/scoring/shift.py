@@ -62,13 +62,21 @@ def population_shifts(residuals: FloatArray, families: NDArray[np.str_], signals
 
 
 def settle(
-    residuals: FloatArray, families: NDArray[np.str_], signals: tuple[str, ...], windows: IntArray
+    residuals: FloatArray,
+    families: NDArray[np.str_],
+    signals: tuple[str, ...],
+    windows: IntArray,
+    is_counted: NDArray[np.bool_],
 ) -> FloatArray:
-    """The residuals with each window's own excess shift taken off, (n_groups, n_signals); `windows` is (n_groups,)."""
+    """The residuals with each window's own excess shift taken off, (n_groups, n_signals).
+
+    `windows` and `is_counted`, whether a group is part of its window's population, are (n_groups,).
+    """
     found = residuals.copy()
     for window in np.unique(windows).tolist():
         inside = windows == window
-        shifts = {(s.signal, s.family): s for s in population_shifts(residuals[inside], families[inside], signals)}
+        counted = inside & is_counted
+        shifts = {(s.signal, s.family): s for s in population_shifts(residuals[counted], families[counted], signals)}
         for family in np.unique(families[inside]).tolist():
             rows = np.flatnonzero(inside & (families == family))
             for column, signal in enumerate(signals):

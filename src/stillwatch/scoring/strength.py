@@ -77,14 +77,15 @@ def measure(
 
 
 def settled_residuals(matrix: GroupMatrix, curves: Sequence[Curve], windows: IntArray | None = None) -> FloatArray:
-    """Standardised values less each window's own shift, (n_groups, n_signals)."""
+    """Standardised values less each window's own shift, (n_groups, n_signals); remainders are not counted for it."""
     known = np.zeros(len(matrix.sizes), dtype=np.int64) if windows is None else windows
-    return settle(standardise(matrix, curves), matrix.families, matrix.signals, known)
+    return settle(standardise(matrix, curves), matrix.families, matrix.signals, known, ~matrix.is_remainder)
 
 
 def run_shifts(matrix: GroupMatrix, calibration: Calibration) -> tuple[Shift, ...]:
     """What is taken off the residuals of a run, by signal and family: how far its population lies above honest ones."""
-    return population_shifts(standardise(matrix, calibration.curves), matrix.families, matrix.signals)
+    counted = matrix.take(~matrix.is_remainder)
+    return population_shifts(standardise(counted, calibration.curves), counted.families, counted.signals)
 
 
 def standardise(matrix: GroupMatrix, curves: Sequence[Curve]) -> FloatArray:

@@ -60,7 +60,9 @@ GROUPS = Table(
     schema=pa.schema(
         [
             column("group_id", TEXT, required=True),
-            column("proposal", TEXT, "token (G1), stratum (G2), linked (G3) or community (G4)", required=True),
+            column(
+                "proposal", TEXT, "token (G1), stratum (G2), linked (G3), community (G4) or remainder", required=True
+            ),
             column("token_kind", TEXT, "of the shared token; linked for G3 and G4", required=True),
             column("token", HASH, "null for G3 and G4"),
             column("stratum", TEXT, "null unless the group is a stratum of a popular token"),
@@ -80,7 +82,7 @@ GROUPS = Table(
             column(
                 "n_tests",
                 COUNT,
-                "tests that this proposal is one of (strata of one token)",
+                "tests that this proposal is one of (strata of one token, a token and its remainder)",
                 unit="tests",
                 required=True,
             ),
