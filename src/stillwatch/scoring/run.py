@@ -12,7 +12,7 @@ from stillwatch.model.stage import Run, Tables
 from stillwatch.model.tables import ACCOUNTS, CALIBRATIONS, GROUP_MEMBERS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
 from stillwatch.model.tier import Tier
 from stillwatch.scoring.calibration import Calibration, shipped
-from stillwatch.scoring.customer import single_customer_groups
+from stillwatch.scoring.customer import single_customer_groups, unknown_customer_groups
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.scorer import scorer_of
 from stillwatch.scoring.settings import Settings
@@ -37,7 +37,9 @@ SHIPPED_AT: Final = datetime(2026, 11, 23, tzinfo=UTC)
 def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tables:
     """One verdict for every group.
 
-    A group that is one customer is never accused, and one that is mixed has no verdict.
+    A group that is one customer, or of which nobody knows whose accounts they are, is never accused, and one that is
+    mixed has no verdict. Records of accounts say nothing about organisations and end users, so that runs by these
+    judge them without.
 
     Raises:
         CalibrationError: the calibration is damaged.
@@ -47,10 +49,18 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     calibration = only_calibration(engine.to_arrow(tables["calibrations"]))
     matrix = group_matrix(groups, signals, calibration.signals)
     scored = score_groups(matrix, calibration, alpha=run.alpha, settings=settings)
-    customers = engine.to_arrow(single_customer_groups(tables["group_members"], tables["accounts"]))
-    capped = cap_at_review(scored, customers["group_id"].combine_chunks())
+    capped = cap_at_review(scored, _not_to_accuse(tables, run, engine))
     mixed = groups.filter(groups["is_mixed"])["group_id"].combine_chunks()
     return {GROUP_SCORES.name: engine.from_arrow(GROUP_SCORES, without_verdict(capped, mixed))}
+
+
+def _not_to_accuse(tables: Tables, run: Run, engine: Engine) -> pa.Array:
+    """Ids of the groups that are one customer or may be."""
+    members, accounts = tables["group_members"], tables["accounts"]
+    found = single_customer_groups(members, accounts)
+    if run.by == "account":
+        found = found.union(unknown_customer_groups(members, accounts))
+    return engine.to_arrow(found)["group_id"].combine_chunks()
 
 
 def cap_at_review(scored: pa.Table, group_ids: pa.Array) -> pa.Table:
