@@ -41,8 +41,8 @@ NOTES: Final = (
         f"{', '.join(TIMING_SIGNALS)} are left out; groups of popular tokens are still cut by onset."
     ),
     (
-        "No accounts table leaves nobody who could be accused: owners are unknown, and the fleet of a customer looks like "
-        "a campaign. What is flagged is for review."
+        "No accounts table leaves nobody who could be accused: owners are unknown, and the fleet of a customer looks "
+        "like a campaign. What is flagged is for review."
     ),
     (
         "No text leaves cards, devices, addresses and TLS fingerprints. Five in a hundred accounts of base500 share "
