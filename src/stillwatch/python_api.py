@@ -19,7 +19,6 @@ from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import UsageError
 from stillwatch.ingest import BatchReport, ingest_account_events, ingest_accounts, ingest_paths
 from stillwatch.ingest import Progress as IngestProgress
-from stillwatch.model.stage import Run
 from stillwatch.model.table import Table
 from stillwatch.model.tables import (
     ACCOUNT_DAYS,
@@ -34,6 +33,8 @@ from stillwatch.model.tables import (
 )
 from stillwatch.model.window import Window
 from stillwatch.pipeline.sharing import Sharing
+from stillwatch.pipeline.views import Views
+from stillwatch.pipeline.views.shelf import run_of
 from stillwatch.store.journal import BATCH
 from stillwatch.store.workspace import Workspace
 
@@ -256,7 +257,7 @@ class Stillwatch:
         findings = self._read(ACCOUNT_FINDINGS, [run["run_id"]]).drop_columns(["run_id", "n_exchanges"])
         with self._engine() as engine:
             tables = pipeline.window_tables(
-                self.workspace.lake.snapshot(), _as_run(run), engine=engine, config=self.config
+                self.workspace.lake.snapshot(), run_of(run), engine=engine, config=self.config
             )
             days = tables[ACCOUNT_DAYS.name]
             seen = engine.to_arrow(days.group_by("account_id").agg(n_exchanges=days.n.sum()))
@@ -294,8 +295,14 @@ class Stillwatch:
         """Measure what the campaigns of a run (None: the latest) took, from the exchanges in the lake, and store it."""
         with self._engine() as engine:
             return pipeline.expose(
-                self.workspace.lake, _as_run(self._run(run_id)), engine=engine, config=self.config
+                self.workspace.lake, run_of(self._run(run_id)), engine=engine, config=self.config
             )  # fmt: skip
+
+    def exposed(self, run_id: str | None = None) -> pipeline.Exposed:
+        """What `expose` measures, without storing it."""
+        run, snapshot = run_of(self._run(run_id)), self.workspace.lake.snapshot()
+        with self._engine() as engine:
+            return pipeline.measure_exposure(snapshot, run, engine=engine, config=self.config)
 
     def dossier(self, campaign_id: str, *, run_id: str | None = None, **said: Any) -> bytes:
         """The dossier of a campaign as the bytes of a zip; `said` are further fields of `pipeline.dossier.Wanted`.
@@ -306,7 +313,7 @@ class Stillwatch:
         """
         from stillwatch.pipeline.dossier import Dossiers, Wanted
 
-        wanted = Wanted(campaign_id, _as_run(self._run(run_id)), **said)
+        wanted = Wanted(campaign_id, run_of(self._run(run_id)), **said)
         return Dossiers(self.workspace, self.config, clock=self._clock).build(wanted)
 
     def judge(self, subject_id: str, verdict: str, *, author: str, note: str) -> str:
@@ -334,6 +341,11 @@ class Stillwatch:
     def sharing(self) -> Sharing:
         """What leaves to peers, authorities and the public, and what comes in."""
         return Sharing(self.workspace, self.config, version=__version__, clock=self._clock)
+
+    @cached_property
+    def views(self) -> Views:
+        """What is derived for readers: campaigns day by day, their tokens, their history, how data came in."""
+        return Views(self.workspace, self.config, find=self._run, clock=self._clock)
 
     def calibration(self) -> dict[str, object]:
         """The calibration that the next run uses: id, kind and date."""
@@ -378,15 +390,3 @@ def _source(name: str, mapping: Path | None, settings: sources.Settings) -> sour
     from stillwatch.sources import mapped
 
     return mapped.load(mapping)
-
-
-def _as_run(row: dict[str, object]) -> Run:
-    start, end, known_at = row["window_start"], row["as_of"], row["known_at"]
-    assert isinstance(start, datetime)
-    assert isinstance(end, datetime)
-    return Run(
-        run_id=str(row["run_id"]),
-        window=Window(start.astimezone(UTC), end.astimezone(UTC)),
-        by=str(row["by"]),
-        known_at=known_at.astimezone(UTC) if isinstance(known_at, datetime) else None,
-    )

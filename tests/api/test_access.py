@@ -23,7 +23,8 @@ from stillwatch.store.audit import AuditTrail
 from stillwatch.store.workspace import Workspace
 from tests.api.served import Served, serving, settings, wait_until
 
-EXAMPLES = {"campaign_id": "c-1", "account_id:path": "bad-00", "path:path": "v1/chat/completions", "key_id": "nobody"}
+EXAMPLES = {"campaign_id": "c-1", "account_id:path": "bad-00", "path:path": "v1/chat/completions", "key_id": "nobody",
+            "token_kind": "skeleton", "token": "11"}  # fmt: skip
 
 
 def status_of(found: Served, path: str, key: str = "") -> int:

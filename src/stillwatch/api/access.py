@@ -163,11 +163,12 @@ class Door:
         self._figures.calls.labels(route, status).inc()
         method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) <= 10 else "?"
         is_write = method not in SAFE_METHODS and not {(method, route), ("*", route)} & UNAUDITED
-        if is_write or status in {401, 403, 429}:
+        is_export = "audit_export" in scope
+        if is_write or is_export or status in {401, 403, 429}:
             key: ApiKey | None = scope.get("api_key")
             key_id, role = (key.key_id, key.role.value) if key else (None, None)
             self._auditor.note(Call(method, route, status, key_id, role, scope.get("audit_subject")))
-        return is_write and (method, route) in WRITES_STATE
+        return is_export or (is_write and (method, route) in WRITES_STATE)
 
 
 class RoleGate:

@@ -30,11 +30,13 @@ from stillwatch.api.figures import Figures
 from stillwatch.api.gateways import Gateways
 from stillwatch.api.hot_documents import hot_paths
 from stillwatch.api.keeper import Keeper
+from stillwatch.api.kept import Kept
 from stillwatch.api.reading import Reader
 from stillwatch.api.receiver import Receiver
 from stillwatch.api.responding import Responding
 from stillwatch.api.roles import ACCESS, OPEN_PATHS
 from stillwatch.api.taxii import Taxii
+from stillwatch.api.viewing import Viewer
 from stillwatch.api.writing import Desks
 from stillwatch.config import Config
 from stillwatch.errors import ConfigError, LakeError, StillwatchError, UsageError
@@ -199,7 +201,9 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
     )  # fmt: skip
     for route in _hot_routes(server, app):
         app.router.routes.append(route)
-    Reader(server.watch).add_to(app.router)
+    kept = Kept(server.watch)
+    Reader(server.watch, kept).add_to(app.router)
+    Viewer(server.watch, kept).add_to(app.router)
     server.people.add_to(app.router)
     Responding(server.watch, server.ring, clock).add_to(app.router)
     app.router.routes.extend(server.taxii.routes())

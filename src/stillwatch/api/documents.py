@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from stillwatch.api.paging import ARROW
+from stillwatch.api.exporting import MEDIA_TYPES
+from stillwatch.api.paging import JSON
 
 _KINDS: Final[dict[str, dict[str, Any]]] = {
     "string": {"type": "string"},
@@ -42,11 +43,16 @@ def arrow_and_json(schema: pa.Schema) -> dict[int | str, dict[str, Any]]:
         "properties": {
             "rows": {"type": "array", "items": row_schema(schema)},
             "next": {"type": ["string", "null"], "description": "`cursor` of the next page; null on the last"},
+            "total": {"type": "integer", "description": "rows that pass the filters"},
+            "at": {"type": "integer", "description": "place of the first row among them"},
         },
         "required": ["rows", "next"],
     }
-    contents = {"application/json": {"schema": page}, ARROW: {"schema": {"type": "string", "format": "binary"}}}
-    return {200: {"description": "One page of rows", "content": contents}, **ERRORS}
+    files = {
+        kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()
+    }
+    contents = files | {JSON: {"schema": page}}
+    return {200: {"description": "One page of rows, or all of them as a file", "content": contents}, **ERRORS}
 
 
 def one() -> dict[int | str, dict[str, Any]]:

@@ -1,8 +1,7 @@
 """Everything that the command line reads, over HTTP: the same calls on the same workspace, cut into pages."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import pyarrow as pa
@@ -14,8 +13,9 @@ from starlette.responses import Response
 from stillwatch.api import paging
 from stillwatch.api.bodies import Refused
 from stillwatch.api.documents import arrow_and_json, one
-from stillwatch.api.paging import Listing, Wanted
-from stillwatch.errors import UsageError
+from stillwatch.api.exporting import exported
+from stillwatch.api.kept import Kept
+from stillwatch.api.paging import Form, Listing, Wanted
 from stillwatch.model.tables import (
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
@@ -37,20 +37,23 @@ BATCHES: Final = Listing("batches", ("ingest_batch_id",), ("source",), time="sta
 REJECTS: Final = Listing("rejects", ("ingest_batch_id", "line_no"), ("ingest_batch_id", "reason"))
 JUDGEMENT_LIST: Final = Listing("judgements", ("judgement_id",), ("subject_id", "verdict"), time="judged_at")
 
-CACHED: Final = 8
-"""Listings of whole runs that are kept in memory: they never change, and the accounts of a run take seconds."""
-
 Text = Annotated[str | None, Query(max_length=512)]
 
 
 def wanted_page(
     limit: Annotated[int, Query(ge=1, le=paging.MOST_ROWS)] = 100,
     cursor: Annotated[str | None, Query(max_length=4096)] = None,
+    at: Annotated[int | None, Query(ge=0, le=2**53, description="place of the first row, in place of a cursor")] = None,
     since: Text = None,
     until: Text = None,
+    sort: Annotated[str | None, Query(max_length=64, description="a column; - before it: largest first")] = None,
+    format: Annotated[Form | None, Query(description="the whole listing as a file, in place of a page")] = None,
 ) -> Wanted:
     """Page, and times of the listing's time column: `since` included, `until` not."""
-    return Wanted(limit, cursor, {}, paging.as_moment(since, "since"), paging.as_moment(until, "until"))
+    if at is not None and cursor is not None:
+        raise Refused(422, "a page begins behind a cursor or at a place, not both")
+    times = paging.as_moment(since, "since"), paging.as_moment(until, "until")
+    return Wanted(limit, cursor, {}, *times, at=at, sort=sort, form=format)
 
 
 Page = Annotated[Wanted, Depends(wanted_page)]
@@ -59,10 +62,9 @@ Page = Annotated[Wanted, Depends(wanted_page)]
 class Reader:
     """The routes that read. Their handlers are plain functions: they run in threads, not in the event loop."""
 
-    def __init__(self, watch: Stillwatch) -> None:
+    def __init__(self, watch: Stillwatch, kept: Kept) -> None:
         self._watch = watch
-        self._kept: OrderedDict[tuple[str, str], pa.Table] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept = kept
 
     def add_to(self, router: APIRouter) -> None:
         """Add every route that reads."""
@@ -90,19 +92,19 @@ class Reader:
 
     def runs(self, request: Request, wanted: Page) -> Response:
         """Stored detection runs, latest `as_of` last."""
-        return paged(request, self._watch.runs().table, RUNS, wanted, {})
+        return paged(request, self._kept.runs(), RUNS, wanted, {})
 
     def campaigns(
         self, request: Request, wanted: Page, run: Text = None, tier: Text = None, calibration: Text = None
     ) -> Response:
         """Campaigns of a run (default: the latest): accused ones first, then those to review, best score first."""
-        run_id = self._run(CAMPAIGN_LIST, wanted, run)
-        rows = self._of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
+        run_id = self._kept.run(CAMPAIGN_LIST, wanted, run)
+        rows = self._kept.of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
         return paged(request, rows, CAMPAIGN_LIST, wanted, {"tier": tier, "calibration": calibration}, run_id)
 
     def campaign(self, campaign_id: str, run: Text = None) -> Response:
         """One campaign with everything that is known of it."""
-        run_id = self._latest() if run is None else run
+        run_id = self._kept.latest() if run is None else run
         return _json(self._campaign(campaign_id, run_id))
 
     def members(
@@ -115,7 +117,7 @@ class Reader:
         token_kind: Text = None,
     ) -> Response:
         """The slices that are the evidence of a campaign, by account."""
-        run_id = self._run(MEMBERS, wanted, run)
+        run_id = self._kept.run(MEMBERS, wanted, run)
         rows = self._members(campaign_id, run_id)
         return paged(request, rows, MEMBERS, wanted, {"account_id": account_id, "token_kind": token_kind}, run_id)
 
@@ -123,13 +125,13 @@ class Reader:
         self, request: Request, campaign_id: str, wanted: Page, run: Text = None, token_kind: Text = None
     ) -> Response:
         """The tokens that hold a campaign together, most accounts first."""
-        run_id = self._run(GROUPS, wanted, run)
+        run_id = self._kept.run(GROUPS, wanted, run)
         rows = _groups(self._members(campaign_id, run_id))
         return paged(request, rows, GROUPS, wanted, {"token_kind": token_kind}, run_id)
 
     def signals(self, request: Request, campaign_id: str, wanted: Page, run: Text = None) -> Response:
         """What the signals of a campaign's best group say, most telling first."""
-        run_id = self._run(SIGNALS, wanted, run)
+        run_id = self._kept.run(SIGNALS, wanted, run)
         found = self._campaign(campaign_id, run_id)
         columns = [found[name] for name in ("signals", "signal_p_values", "signal_contributions")]
         rows = pa.Table.from_arrays(
@@ -148,17 +150,18 @@ class Reader:
         queue: Text = None,
     ) -> Response:
         """Every account seen in a run's window with its tier, accused ones first."""
-        run_id = self._run(ACCOUNTS, wanted, run)
-        rows = self._of_run("accounts", run_id, lambda: self._watch.accounts(run_id).table)
+        run_id = self._kept.run(ACCOUNTS, wanted, run)
+        name = f"accounts by {wanted.sort}" if wanted.sort else "accounts"
+        rows = self._kept.of_run(name, run_id, lambda: self._accounts(run_id, wanted.sort))
+        wanted = replace(wanted, sort=None)
         filters = {"tier": tier, "campaign_id": campaign_id, "queue": queue}
         return paged(request, rows, ACCOUNTS, wanted, filters, run_id)
 
     def account(self, account_id: str, run: Text = None) -> Response:
-        """Why an account was flagged, or that it was not: finding and campaign are null then."""
+        """Why an account was flagged, or that it was not: finding and campaign are null then. Tokens are text."""
         found = self._watch.explain(account_id, run)
-        return _json(
-            {"account_id": account_id, "finding": found.finding, "campaign": found.campaign, "slices": found.slices}
-        )
+        slices = [row | {"token": str(row["token"])} for row in found.slices]
+        return _json({"account_id": account_id, "finding": found.finding, "campaign": found.campaign, "slices": slices})
 
     def calibration(self) -> Response:
         """The calibration that the next run uses."""
@@ -183,29 +186,15 @@ class Reader:
 
     # -- plumbing -----------------------------------------------------------------------------------------------------
 
-    def _latest(self) -> str:
-        runs = self._watch.runs().table
-        if not runs.num_rows:
-            raise UsageError("no detection run is stored yet: run `stillwatch detect` first")
-        return str(runs["run_id"][-1].as_py())
-
-    def _run(self, listing: Listing, wanted: Wanted, run: str | None) -> str:
-        """The run that was asked for, else the one that earlier pages came from, else the latest."""
-        return run or paging.pinned_run(listing, wanted.cursor) or self._latest()
-
-    def _of_run(self, name: str, run_id: str, read: Callable[[], pa.Table]) -> pa.Table:
-        with self._lock:
-            kept = self._kept.get((name, run_id))
-        if kept is None:
-            kept = read()
-            with self._lock:
-                self._kept[name, run_id] = kept
-                if len(self._kept) > CACHED:
-                    self._kept.popitem(last=False)
-        return kept
+    def _accounts(self, run_id: str, sort: str | None) -> pa.Table:
+        """Every account of the run in the order that was asked for, in one piece: a page is cut out of it."""
+        if sort is None:
+            return self._watch.accounts(run_id).table.combine_chunks()
+        rows = self._kept.of_run("accounts", run_id, lambda: self._accounts(run_id, None))
+        return paging.ordered(rows, ACCOUNTS, sort)
 
     def _campaign(self, campaign_id: str, run_id: str) -> dict[str, Any]:
-        rows = self._of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
+        rows = self._kept.of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
         found: list[dict[str, Any]] = rows.filter(pc.equal(rows["campaign_id"], campaign_id)).to_pylist()
         if not found:
             raise Refused(404, "there is no such campaign in this run; /v1/campaigns lists them")
@@ -254,10 +243,14 @@ def paged(
     filters: dict[str, str | None],
     run_id: str = "",
 ) -> Response:
-    """One page of a listing, filtered; a filter that is None was not asked for."""
+    """One page of a listing, filtered, or all of it as a file; a filter that is None was not asked for."""
     equal = {name: value for name, value in filters.items() if value is not None}
-    asked = Wanted(wanted.limit, wanted.cursor, equal, wanted.since, wanted.until)
-    return paging.answer(request, *paging.page(rows, listing, asked, pinned=run_id))
+    asked = replace(wanted, equal=equal)
+    rows = paging.ordered(rows, listing, wanted.sort)
+    if asked.form is not None:
+        name = f"{listing.name}-{run_id}" if run_id else listing.name
+        return exported(request, paging.chosen(rows, listing, asked), name, asked.form)
+    return paging.answer(request, paging.page(rows, listing, asked, pinned=run_id))
 
 
 def _json(value: object) -> Response:

@@ -208,7 +208,7 @@ def _shown(request: Request, plan: Plan, more: dict[str, object] | None = None) 
     """The plan: all of its lines in Arrow, the summary and its first lines in JSON."""
     rows = plan_rows(plan)
     if paging.ARROW in request.headers.get("accept", ""):
-        return paging.answer(request, rows, None)
+        return paging.answer(request, paging.Cut(rows))
     lines = rows.slice(0, MOST_LINES).to_pylist()
     return _json({**plan_summary(plan), "n_lines": rows.num_rows, "lines": lines, **(more or {})})
 

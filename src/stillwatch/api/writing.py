@@ -121,7 +121,7 @@ class Desks:
         """Writes and refused calls, oldest first; refused ones appear within a second or two."""
         rows = self._trail.entries(after=cursor, limit=limit)
         following = rows["audit_id"][-1].as_py() if rows.num_rows == limit else None
-        return paging.answer(request, rows, following)
+        return paging.answer(request, paging.Cut(rows, following))
 
     def whoami(self, request: Request) -> Response:
         """The key that the call came with, without its secret."""

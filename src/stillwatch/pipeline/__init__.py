@@ -12,7 +12,7 @@ from stillwatch.pipeline.detection import (
     run_stages,
     window_tables,
 )
-from stillwatch.pipeline.exposure import Exposed, expose
+from stillwatch.pipeline.exposure import Exposed, expose, measure_exposure
 from stillwatch.pipeline.pulse import take_pulse
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "detection_stages",
     "earlier_runs",
     "expose",
+    "measure_exposure",
     "refresh_features",
     "run_inputs",
     "run_stages",

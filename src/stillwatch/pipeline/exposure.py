@@ -26,6 +26,8 @@ from stillwatch.pipeline.detection import window_tables
 from stillwatch.store.lake import Lake, Snapshot
 
 OF_RUN: Final = (CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
+_PARTS: Final = (EXPOSURE_ACCOUNTS, EXPOSURE_DAYS, EXPOSURE_MODELS, EXPOSURES)
+"""The tables of `Exposed`, in the order of its fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,20 @@ class Exposed:
 
 def expose(lake: Lake, run: Run, *, engine: Engine, config: Config) -> Exposed:
     """Measure what the campaigns of a stored run took and commit it; the same run again replaces its answer."""
-    snapshot = lake.snapshot()
+    made = measure_exposure(lake.snapshot(), run, engine=engine, config=config)
+    with lake.write() as writer:
+        for table, rows in zip(_PARTS, (made.accounts, made.days, made.models, made.sums), strict=True):
+            writer.replace(table, run.run_id, rows)
+        writer.commit()
+    return made
+
+
+def measure_exposure(snapshot: Snapshot, run: Run, *, engine: Engine, config: Config) -> Exposed:
+    """Measure what the campaigns of a stored run took; nothing is stored."""
     with engine.scope():
         inputs = _inputs(snapshot, run, engine, config)
         tables = exposure.run(inputs, run, engine=engine, settings=config.exposure)
-        made = {table: engine.to_arrow(tables[table.name]) for table in exposure.WRITES}
-    with lake.write() as writer:
-        for table, rows in made.items():
-            writer.replace(table, run.run_id, rows)
-        writer.commit()
-    return Exposed(made[EXPOSURE_ACCOUNTS], made[EXPOSURE_DAYS], made[EXPOSURE_MODELS], made[EXPOSURES])
+        return Exposed(*(engine.to_arrow(tables[table.name]) for table in _PARTS))
 
 
 def _inputs(snapshot: Snapshot, run: Run, engine: Engine, config: Config) -> Tables:
