@@ -28,13 +28,16 @@ from stillwatch.api.drain import Drainage, Drained
 from stillwatch.api.events import Broadcast
 from stillwatch.api.figures import Figures
 from stillwatch.api.gateways import Gateways
+from stillwatch.api.graphing import Drawer
 from stillwatch.api.hot_documents import hot_paths
 from stillwatch.api.keeper import Keeper
 from stillwatch.api.kept import Kept
 from stillwatch.api.reading import Reader
 from stillwatch.api.receiver import Receiver
+from stillwatch.api.records import Recorder
 from stillwatch.api.responding import Responding
 from stillwatch.api.roles import ACCESS, OPEN_PATHS
+from stillwatch.api.searching import Searcher
 from stillwatch.api.taxii import Taxii
 from stillwatch.api.viewing import Viewer
 from stillwatch.api.writing import Desks
@@ -204,6 +207,9 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
     kept = Kept(server.watch)
     Reader(server.watch, kept).add_to(app.router)
     Viewer(server.watch, kept).add_to(app.router)
+    Drawer(server.watch, kept).add_to(app.router)
+    Searcher(server.watch, kept).add_to(app.router)
+    Recorder(server.watch, clock).add_to(app.router)
     server.people.add_to(app.router)
     Responding(server.watch, server.ring, clock).add_to(app.router)
     app.router.routes.extend(server.taxii.routes())

@@ -33,6 +33,14 @@ class Kept:
         version = self._watch.workspace.lake.snapshot().version
         return self._once(("runs", version), lambda: self._watch.runs().table)
 
+    def campaigns(self, run_id: str) -> pa.Table:
+        """The campaigns of a run, as the Python API lists them."""
+        return self.of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
+
+    def accounts(self, run_id: str) -> pa.Table:
+        """Every account of a run, as the Python API lists them, in one piece: a page is cut out of it."""
+        return self.of_run("accounts", run_id, lambda: _in_one_piece(self._watch.accounts(run_id).table))
+
     def latest(self) -> str:
         """The id of the latest run.
 
@@ -74,3 +82,8 @@ class Kept:
                 if len(self._found) > CACHED:
                     self._found.popitem(last=False)
         return made
+
+
+def _in_one_piece(rows: pa.Table) -> pa.Table:
+    """The rows with one chunk a column: taking single rows out of many chunks searches for their chunk each time."""
+    return rows.combine_chunks()

@@ -113,7 +113,7 @@ def ordered(rows: pa.Table, listing: Listing, sort: str | None) -> pa.Table:
         raise Refused(422, f"sort takes a column of {listing.name}, with - before it for the largest first")
     way = "descending" if sort.startswith("-") else "ascending"
     keys = [(name, way), *((key, "ascending") for key in listing.key if key != name)]
-    return rows.take(pc.sort_indices(rows, sort_keys=keys, null_placement="at_end")).combine_chunks()
+    return rows.take(pc.sort_indices(rows, sort_keys=keys)).combine_chunks()
 
 
 def answer(request: Request, cut: Cut) -> Response:
@@ -130,6 +130,11 @@ def answer(request: Request, cut: Cut) -> Response:
     if cut.total is not None:
         body |= {"total": cut.total, "at": cut.at}
     return Response(encode(body), headers=headers, media_type=JSON)
+
+
+def whole(value: object, status: int = 200) -> Response:
+    """One object as JSON."""
+    return Response(encode(value), status, media_type=JSON)
 
 
 def encode(value: object) -> bytes:

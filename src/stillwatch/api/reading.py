@@ -99,7 +99,7 @@ class Reader:
     ) -> Response:
         """Campaigns of a run (default: the latest): accused ones first, then those to review, best score first."""
         run_id = self._kept.run(CAMPAIGN_LIST, wanted, run)
-        rows = self._kept.of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
+        rows = self._kept.campaigns(run_id)
         return paged(request, rows, CAMPAIGN_LIST, wanted, {"tier": tier, "calibration": calibration}, run_id)
 
     def campaign(self, campaign_id: str, run: Text = None) -> Response:
@@ -151,9 +151,10 @@ class Reader:
     ) -> Response:
         """Every account seen in a run's window with its tier, accused ones first."""
         run_id = self._kept.run(ACCOUNTS, wanted, run)
-        name = f"accounts by {wanted.sort}" if wanted.sort else "accounts"
-        rows = self._kept.of_run(name, run_id, lambda: self._accounts(run_id, wanted.sort))
-        wanted = replace(wanted, sort=None)
+        rows = unsorted = self._kept.accounts(run_id)
+        if wanted.sort is not None:
+            sort, wanted = wanted.sort, replace(wanted, sort=None)
+            rows = self._kept.of_run(f"accounts by {sort}", run_id, lambda: paging.ordered(unsorted, ACCOUNTS, sort))
         filters = {"tier": tier, "campaign_id": campaign_id, "queue": queue}
         return paged(request, rows, ACCOUNTS, wanted, filters, run_id)
 
@@ -186,15 +187,8 @@ class Reader:
 
     # -- plumbing -----------------------------------------------------------------------------------------------------
 
-    def _accounts(self, run_id: str, sort: str | None) -> pa.Table:
-        """Every account of the run in the order that was asked for, in one piece: a page is cut out of it."""
-        if sort is None:
-            return self._watch.accounts(run_id).table.combine_chunks()
-        rows = self._kept.of_run("accounts", run_id, lambda: self._accounts(run_id, None))
-        return paging.ordered(rows, ACCOUNTS, sort)
-
     def _campaign(self, campaign_id: str, run_id: str) -> dict[str, Any]:
-        rows = self._kept.of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
+        rows = self._kept.campaigns(run_id)
         found: list[dict[str, Any]] = rows.filter(pc.equal(rows["campaign_id"], campaign_id)).to_pylist()
         if not found:
             raise Refused(404, "there is no such campaign in this run; /v1/campaigns lists them")

@@ -90,12 +90,12 @@ class Viewer:
         }
         if run_id is not None:
             said |= self._of_run(run_id, runs)
-        return _json(said)
+        return paging.whole(said)
 
     def _of_run(self, run_id: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
         days = self._days(run_id)
         found = next((row for row in runs if row["run_id"] == run_id), None)
-        campaigns = self._kept.of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
+        campaigns = self._kept.campaigns(run_id)
         n, n_flagged = (int(pc.sum(days[name]).as_py() or 0) for name in ("n_exchanges", "n_flagged_exchanges"))
         return {
             "run": found,
@@ -153,7 +153,7 @@ class Viewer:
     def evidence(self, campaign_id: str, run: Text = None) -> Response:
         """What speaks for and against a campaign, step by step from zero to its score."""
         run_id = self._known(campaign_id, run or self._kept.latest())
-        return _json(self._watch.views.evidence(campaign_id, run_id))
+        return paging.whole(self._watch.views.evidence(campaign_id, run_id))
 
     def timeline(self, request: Request, campaign_id: str, wanted: Page, run: Text = None) -> Response:
         """A campaign day by day: volume, who joined, who was suspended and who came after, models."""
@@ -226,11 +226,7 @@ class Viewer:
 
     def _known(self, campaign_id: str, run_id: str) -> str:
         """The run, which has the campaign."""
-        rows = self._kept.of_run("campaigns", run_id, lambda: self._watch.campaigns(run_id).table)
+        rows = self._kept.campaigns(run_id)
         if pc.index(rows["campaign_id"], campaign_id).as_py() < 0:
             raise Refused(404, "there is no such campaign in this run; /v1/campaigns lists them")
         return run_id
-
-
-def _json(value: object) -> Response:
-    return Response(paging.encode(value), media_type=paging.JSON)

@@ -124,3 +124,39 @@ SHARED_TOKENS = pa.schema(
         column("exclusivity", REAL, "share of adopters that are members; null: not told by telemetry"),
     ]
 )
+
+GRAPH_NODES = pa.schema(
+    [
+        column("node", COUNT, "0 upwards, in the order of rows", required=True),
+        column("kind", TEXT, "account, token or group", required=True),
+        column("label", TEXT, "account, decimal token, or number of the group", required=True),
+        column("group", COUNT, "the group of accounts that it belongs to, 0 the largest", required=True),
+        column("tier", TEXT, "of accounts; null for others"),
+        column("token_kind", TEXT, "of tokens; null for others"),
+        column("n_accounts", COUNT, "behind the node: 1, holders, or the group's size", unit="accounts", required=True),
+        column("n_exchanges", COUNT, unit="exchanges", required=True),
+        column("x", REAL, "a plane without unit", required=True),
+        column("y", REAL, required=True),
+        column("size", REAL, "radius on that plane", required=True),
+    ]
+)
+
+GRAPH_EDGES = pa.schema(
+    [
+        column("source", COUNT, "a node: an account or a group", required=True),
+        column("target", COUNT, "a node: a token, or another group", required=True),
+        column("token_kind", TEXT, "what links them", required=True),
+        column(
+            "weight", COUNT, "exchanges of an account with a token; of groups, tokens that both carry", required=True
+        ),
+    ]
+)
+
+LINKING_TOKENS = pa.schema(
+    [
+        column("token_kind", TEXT, required=True),
+        column("token", TEXT, "decimal", required=True),
+        column("campaign_id", TEXT, required=True),
+        column("n_members", COUNT, "of the campaign that carry it", unit="accounts", required=True),
+    ]
+)

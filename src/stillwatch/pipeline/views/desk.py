@@ -14,9 +14,12 @@ from stillwatch.model.tables import (
     ACCOUNT_FINDINGS,
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
+    PULSES,
 )
 from stillwatch.pipeline.views import overview, tokens
+from stillwatch.pipeline.views.contents import Revealed, reveal
 from stillwatch.pipeline.views.evidence import campaign_evidence
+from stillwatch.pipeline.views.graph import Laid, lay_out
 from stillwatch.pipeline.views.history import campaign_history
 from stillwatch.pipeline.views.shelf import Row, Shelf, run_of
 from stillwatch.pipeline.views.timeline import campaign_days
@@ -77,9 +80,37 @@ class Views:
         row = self._find(run_id)
         return tokens.campaign_tokens(self._shelf, run_of(row), self._of(CAMPAIGN_MEMBERS, campaign_id, row))
 
+    def linking_tokens(self, run_id: str | None = None) -> pa.Table:
+        """Every token of every campaign of a run, most members first, as LINKING_TOKENS."""
+        return tokens.linking_tokens(self._shelf, run_of(self._find(run_id)))
+
+    def pulses(self) -> pa.Table:
+        """Every day whose pulse was taken, oldest first, as PULSES."""
+        return self._shelf.rows(PULSES).sort_by("day")
+
+    def reveal(self, content_ref: str, *, actor: str, reason: str) -> Revealed:
+        """One stored text; that it was opened is in the ledger before.
+
+        Raises:
+            UsageError: no reason is given, or no such text is kept (any more).
+        """
+        return reveal(self._shelf, content_ref, actor=actor, reason=reason, at=self._clock())
+
     def token_holders(self, token_kind: str, token: int, run_id: str | None = None) -> pa.Table:
         """Every account of the run's window that carries a token, as TOKEN_HOLDERS."""
         return tokens.token_holders(self._shelf, run_of(self._find(run_id)), token_kind, token)
+
+    def graph(self, campaign_id: str, run_id: str | None = None) -> Laid:
+        """A campaign's accounts and the tokens that link them, laid out on a plane."""
+        row = self._find(run_id)
+        members, findings = (self._of(table, campaign_id, row) for table in (CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS))
+        return lay_out(members, findings)
+
+    def links(self, campaign_id: str, first: str, second: str, run_id: str | None = None) -> pa.Table:
+        """The tokens that two accounts of a campaign both carry, the most exclusive first, as SHARED_TOKENS."""
+        row = self._find(run_id)
+        members = self._of(CAMPAIGN_MEMBERS, campaign_id, row)
+        return tokens.shared_tokens(self._shelf, run_of(row), members, first, second)
 
     def history(self, campaign_id: str) -> pa.Table:
         """What runs found, people said and was done about a campaign, as CAMPAIGN_HISTORY."""

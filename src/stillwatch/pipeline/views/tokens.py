@@ -13,6 +13,7 @@ from stillwatch.model.stage import Run
 from stillwatch.model.table import Home, Table, column
 from stillwatch.model.tables import (
     ACCOUNT_FINDINGS,
+    CAMPAIGN_MEMBERS,
     CONTENTS,
     EXCHANGE_RECORDS,
     HASH,
@@ -21,7 +22,7 @@ from stillwatch.model.tables import (
     TEXT,
     TOKEN_USES,
 )
-from stillwatch.model.tables.views import CAMPAIGN_TOKENS, TOKEN_HOLDERS
+from stillwatch.model.tables.views import CAMPAIGN_TOKENS, LINKING_TOKENS, SHARED_TOKENS, TOKEN_HOLDERS
 from stillwatch.pipeline.detection import window_tables
 from stillwatch.pipeline.views.shelf import Shelf
 
@@ -73,6 +74,19 @@ def campaign_tokens(shelf: Shelf, run: Run, members: pa.Table) -> pa.Table:
     return rows.sort_by([("n_members", "descending"), ("token_kind", "ascending"), ("token", "ascending")])
 
 
+def shared_tokens(shelf: Shelf, run: Run, members: pa.Table, first: str, second: str) -> pa.Table:
+    """SHARED_TOKENS of two accounts, the most exclusive first; `members` are those of one campaign of the run."""
+    held = [members.filter(pc.equal(members["account_id"], name)).select([*_TOKEN, "n"]) for name in (first, second)]
+    both = held[0].join(held[1], list(_TOKEN), join_type="inner", right_suffix="_second")
+    named = members.join(both, list(_TOKEN), join_type="inner", right_suffix="_first")
+    known = campaign_tokens(shelf, run, named.select(members.column_names))
+    at = pc.index_in(_names(both), value_set=_names(known).combine_chunks())
+    rows = known.take(at).select(["token_kind", "token", "n_members", "n_honest", "exclusivity"])
+    rows = rows.add_column(2, "n_first", both["n"]).add_column(3, "n_second", both["n_second"])
+    order = [("exclusivity", "descending"), ("token_kind", "ascending"), ("token", "ascending")]
+    return rows.cast(SHARED_TOKENS).sort_by(order)
+
+
 def token_holders(shelf: Shelf, run: Run, token_kind: str, token: int) -> pa.Table:
     """TOKEN_HOLDERS: every account of the run's window that carries a token, most exchanges first."""
     wanted = pa.table([_as_used(pa.chunked_array([[token_kind]])), [token]], schema=WANTED.schema)
@@ -88,6 +102,16 @@ def token_holders(shelf: Shelf, run: Run, token_kind: str, token: int) -> pa.Tab
         known = known.mutate(tier=known.tier.fill_null("none"))
         rows = engine.to_arrow(known.select(*TOKEN_HOLDERS.names))
     return rows.cast(TOKEN_HOLDERS).sort_by([("n", "descending"), ("account_id", "ascending")])
+
+
+def linking_tokens(shelf: Shelf, run: Run) -> pa.Table:
+    """LINKING_TOKENS of every campaign of the run, most members first."""
+    members = shelf.rows(CAMPAIGN_MEMBERS, [run.run_id])
+    groups = members.group_by([*_TOKEN, "campaign_id"], use_threads=False).aggregate([("account_id", "count_distinct")])
+    columns = [groups["token_kind"], groups["token"].cast(TEXT), groups["campaign_id"],
+               groups["account_id_count_distinct"]]  # fmt: skip
+    order = [("n_members", "descending"), *((name, "ascending") for name in ("token_kind", "token", "campaign_id"))]
+    return pa.Table.from_arrays(columns, schema=LINKING_TOKENS).sort_by(order)
 
 
 def _as_used(kinds: pa.ChunkedArray) -> pa.ChunkedArray:
