@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo gateways test check format slow lock clean
+.PHONY: demo gateways test check format slow lock clean console console-check console-test
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -15,7 +15,7 @@ demo: $(STAMP)  ## two simulated weeks: ingest, detect, table, report
 	$(BIN)/stillwatch demo
 
 test: $(STAMP)  ## the default test run
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not console"
 
 gateways: .venv-gateways/.installed  ## LiteLLM in an environment of its own, for tests/gateways
 .venv-gateways/.installed: tests/gateways/requirements-litellm.txt
@@ -25,6 +25,21 @@ gateways: .venv-gateways/.installed  ## LiteLLM in an environment of its own, fo
 
 slow: $(STAMP)  ## the long suites
 	$(BIN)/python -m pytest -m slow
+
+CONSOLE_SOURCES := $(shell find console -path console/node_modules -prune -o -type f -print)
+
+console: src/stillwatch/console_assets/index.html  ## the analyst's console into the package; needs Node 20.19 or later
+src/stillwatch/console_assets/index.html: console/node_modules/.installed $(CONSOLE_SOURCES)
+	cd console && npm run build
+console/node_modules/.installed: console/package-lock.json
+	cd console && npm ci --no-audit --no-fund
+	touch $@
+
+console-check: console/node_modules/.installed  ## types, lint and format of the console
+	cd console && npm run check
+
+console-test: $(STAMP) console  ## the console in Chromium
+	$(BIN)/python -m pytest -m console
 
 check: $(STAMP)  ## format, lint, types, import contracts, licences
 	$(BIN)/ruff format --check
@@ -44,4 +59,4 @@ lock: ## write requirements.lock anew: hashes, no addresses
 	  --no-header --no-annotate --output-file tests/gateways/requirements-litellm.txt
 
 clean:
-	rm -rf $(VENV) .venv-gateways build dist
+	rm -rf $(VENV) .venv-gateways build dist console/node_modules src/stillwatch/console_assets

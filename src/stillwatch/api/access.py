@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stillwatch.api.auditing import Auditor
 from stillwatch.api.figures import Figures
-from stillwatch.api.roles import OPEN_PATHS, UNAUDITED, WRITES_STATE
+from stillwatch.api.roles import UNAUDITED, WRITES_STATE, open_route
 from stillwatch.model.role import Role
 from stillwatch.store.api_keys import ApiKey, ApiKeys, split
 from stillwatch.store.audit import Call
@@ -140,7 +140,7 @@ class Door:
                 self._record(scope, 500)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in OPEN_PATHS:
+        if open_route(scope["path"]) is not None:
             await self._app(scope, receive, send)
             return
         key = self._ring.find(Headers(scope=scope))
@@ -159,7 +159,7 @@ class Door:
 
     def _record(self, scope: Scope, status: int) -> bool:
         """Count and audit one answer; whether its entry has to be on disk before the answer leaves."""
-        route = scope.get("route_template", scope["path"] if scope["path"] in OPEN_PATHS else NO_ROUTE)
+        route = scope.get("route_template") or open_route(scope["path"]) or NO_ROUTE
         self._figures.calls.labels(route, status).inc()
         method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) <= 10 else "?"
         is_write = method not in SAFE_METHODS and not {(method, route), ("*", route)} & UNAUDITED

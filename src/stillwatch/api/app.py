@@ -23,6 +23,7 @@ from stillwatch import __version__
 from stillwatch.api.access import Buckets, Door, KeyRing, RoleGate, refusal
 from stillwatch.api.auditing import Auditor
 from stillwatch.api.bodies import Bounds, Refused
+from stillwatch.api.console import Console
 from stillwatch.api.desk import Desk
 from stillwatch.api.drain import Drainage, Drained
 from stillwatch.api.events import Broadcast
@@ -213,6 +214,7 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
     server.people.add_to(app.router)
     Responding(server.watch, server.ring, clock).add_to(app.router)
     app.router.routes.extend(server.taxii.routes())
+    app.router.routes.extend(Console().routes())
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)
     guard_routes(app.router.routes)

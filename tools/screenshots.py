@@ -1,0 +1,128 @@
+"""Pictures of every screen of the console, in both themes, over a real server and a workspace with findings.
+
+stillwatch demo
+make console
+python tools/screenshots.py stillwatch-demo/workspace --keys stillwatch-demo/keys.json -o out/screenshots
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+STILLWATCH: Final = (sys.executable, "-c", "from stillwatch.cli.app import script; script()")
+WIDE: Final = {"width": 1440, "height": 900}
+NARROW: Final = {"width": 320, "height": 800}
+SECONDS: Final = 30.0
+
+
+def main() -> None:
+    """Start a server, walk through the screens, stop it."""
+    wanted = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    wanted.add_argument("workspace", type=Path)
+    wanted.add_argument("--keys", type=Path, help="the workspace's keys.json")
+    wanted.add_argument("-o", "--out", type=Path, default=Path("out/screenshots"))
+    wanted.add_argument("--only", default="", help="screens whose name has this in it")
+    asked = wanted.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    environ = os.environ | ({"STILLWATCH_KEYS": str(asked.keys)} if asked.keys else {})
+    with served(asked.workspace, environ) as (url, key), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        for theme in ("light", "dark"):
+            _walk(browser, url, key, theme, asked.out, asked.only)
+        browser.close()
+
+
+@contextmanager
+def served(workspace: Path, environ: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """The address of a server over the workspace, and a key to it."""
+    command = (*STILLWATCH, "--workspace", str(workspace))
+    made = subprocess.run(
+        [*command, "keys", "create", "--role", "admin", "--name", "Robin Ek"],
+        env=environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([*command, "serve", "--port", str(port)], env=environ, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(url)
+        yield url, made.stdout.strip()
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
+
+
+def _wait(url: str) -> None:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise SystemExit("the server did not start")
+
+
+def _walk(browser: Browser, url: str, key: str, theme: str, out: Path, only: str) -> None:
+    context = browser.new_context(viewport=WIDE, color_scheme=theme, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{url}/console/")
+    page.screenshot(path=out / f"login-{theme}.png")
+    page.get_by_role("textbox").fill(key)
+    page.keyboard.press("Enter")
+    page.locator("#main h1").wait_for()
+    for name, path in screens(url, key).items():
+        if only in name:
+            _picture(page, f"{url}/console{path}", out / f"{name}-{theme}.png")
+    if only in "narrow":
+        page.set_viewport_size(NARROW)
+        for name, path in screens(url, key).items():
+            _picture(page, f"{url}/console{path}", out / f"narrow-{name}-{theme}.png")
+    context.close()
+
+
+def _picture(page: Page, address: str, path: Path) -> None:
+    page.goto(address)
+    page.locator("#main h1").first.wait_for()
+    page.locator("#main .skeleton").first.wait_for(state="detached", timeout=SECONDS * 1000)
+    page.wait_for_timeout(400)
+    page.screenshot(path=path)
+
+
+def screens(url: str, key: str) -> dict[str, str]:
+    """The address of every screen below `/console`, by the name of its picture."""
+    campaign = _first(f"{url}/v1/campaigns?limit=1", key)["campaign_id"]
+    account = _first(f"{url}/v1/accounts?limit=1", key)["account_id"]
+    return {
+        "overview": "/",
+        "campaigns": f"/campaigns?at={campaign}&peek=1",
+        "campaign-evidence": f"/campaigns/{campaign}",
+        "campaign-accounts": f"/campaigns/{campaign}?tab=accounts",
+        "campaign-tokens": f"/campaigns/{campaign}?tab=tokens",
+        "accounts": "/accounts",
+        "account": f"/accounts/{account}",
+    }
+
+
+def _first(address: str, key: str) -> dict[str, str]:
+    with urllib.request.urlopen(urllib.request.Request(address, headers={"x-stillwatch-key": key})) as answer:
+        found: dict[str, str] = json.load(answer)["rows"][0]
+        return found
+
+
+if __name__ == "__main__":
+    main()
