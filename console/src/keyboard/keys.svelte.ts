@@ -1,4 +1,5 @@
 // The keyboard map. A screen says what its keys do while it is shown; the frame's own keys are below all of them.
+import { onDestroy } from 'svelte';
 import { preferences } from '../state/preferences.svelte';
 import type { MessageId } from '../words/messages.svelte';
 
@@ -9,19 +10,16 @@ export interface Shortcut {
   act: () => void;
 }
 
-const layers = $state.raw<{ list: (() => readonly Shortcut[])[] }>({ list: [] });
+const layers: { list: (() => readonly Shortcut[])[] } = { list: [] };
 let first = '';
 let firstAt = 0;
 const SEQUENCE_MS = 1200;
 
 /** Adds shortcuts while the calling component lives. */
 export function useKeys(shortcuts: () => readonly Shortcut[]): void {
-  $effect(() => {
-    layers.list.push(shortcuts);
-    return () => {
-      layers.list.splice(layers.list.indexOf(shortcuts), 1);
-    };
-  });
+  // A screen is made after its frame, so that its layer lies above; effects would run the other way round.
+  layers.list.push(shortcuts);
+  onDestroy(() => layers.list.splice(layers.list.indexOf(shortcuts), 1));
 }
 
 /** Every shortcut that works now, the innermost first, each key once. */

@@ -37,7 +37,7 @@ from stillwatch.api.reading import Reader
 from stillwatch.api.receiver import Receiver
 from stillwatch.api.records import Recorder
 from stillwatch.api.responding import Responding
-from stillwatch.api.roles import ACCESS, OPEN_PATHS
+from stillwatch.api.roles import ACCESS, CONSOLE_PATHS, OPEN_PATHS
 from stillwatch.api.searching import Searcher
 from stillwatch.api.taxii import Taxii
 from stillwatch.api.viewing import Viewer
@@ -282,7 +282,7 @@ def guard_routes(routes: list[BaseRoute]) -> None:
     guarded = set()
     for route in routes:
         path = getattr(route, "path", "")
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS | CONSOLE_PATHS:
             continue
         if not isinstance(route, Route) or path not in by_path:
             raise ConfigError(f"route {path or type(route).__name__} has no roles; name it in api/roles.py")

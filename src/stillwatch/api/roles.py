@@ -5,17 +5,19 @@ from typing import Final
 
 from stillwatch.model.role import Role
 
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+"""Paths that answer without a key; they say nothing but whether the server is well."""
 CONSOLE_PREFIX: Final = "/console/"
 CONSOLE_PATH: Final = "/console/{path:path}"
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/console", CONSOLE_PATH})
-"""Routes that answer without a key: whether the server is well, and the console's files, which hold no data."""
+CONSOLE_PATHS: Final = frozenset({"/console", CONSOLE_PATH})
+"""Routes of the console's files, which are open too: they hold no data."""
 
 
 def open_route(path: str) -> str | None:
     """The route of a path that needs no key; None for every other path."""
     if path.startswith(CONSOLE_PREFIX):
         return CONSOLE_PATH
-    return path if path in OPEN_PATHS else None
+    return path if path in OPEN_PATHS | CONSOLE_PATHS else None
 
 
 _INGEST, _ANALYST, _RESPONDER, _ADMIN = Role.INGEST, Role.ANALYST, Role.RESPONDER, Role.ADMIN
