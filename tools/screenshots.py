@@ -88,7 +88,7 @@ def _walk(browser: Browser, url: str, key: str, theme: str, out: Path, only: str
     for name, path in screens(url, key).items():
         if only in name:
             _picture(page, f"{url}/console{path}", out / f"{name}-{theme}.png")
-    if only in "narrow":
+    if only in ("", "narrow"):
         page.set_viewport_size(NARROW)
         for name, path in screens(url, key).items():
             _picture(page, f"{url}/console{path}", out / f"narrow-{name}-{theme}.png")
@@ -107,14 +107,24 @@ def screens(url: str, key: str) -> dict[str, str]:
     """The address of every screen below `/console`, by the name of its picture."""
     campaign = _first(f"{url}/v1/campaigns?limit=1", key)["campaign_id"]
     account = _first(f"{url}/v1/accounts?limit=1", key)["account_id"]
+    token = _first(f"{url}/v1/campaigns/{campaign}/tokens?limit=1", key)
+    tabs = ("evidence", "accounts", "timeline", "tokens", "exposure", "response", "history")
     return {
         "overview": "/",
-        "campaigns": f"/campaigns?at={campaign}&peek=1",
-        "campaign-evidence": f"/campaigns/{campaign}",
-        "campaign-accounts": f"/campaigns/{campaign}?tab=accounts",
-        "campaign-tokens": f"/campaigns/{campaign}?tab=tokens",
+        "campaigns": f"/campaigns?at={campaign}&peek=1&pick={campaign}",
+        **{f"campaign-{tab}": f"/campaigns/{campaign}?tab={tab}" for tab in tabs},
+        "campaign-sharing": f"/campaigns/{campaign}?tab=sharing&to=A+laboratory&profile=peer",
         "accounts": "/accounts",
         "account": f"/accounts/{account}",
+        "search": "/search?q=ac_05",
+        "token": f"/tokens/{token['token_kind']}/{token['token']}",
+        "response": "/response",
+        "response-try": "/response?tab=try",
+        "response-kill": "/response?tab=kill",
+        "sharing": "/sharing",
+        "provenance": "/provenance",
+        "health": "/health",
+        "health-fields": "/health?tab=fields",
     }
 
 

@@ -1,4 +1,5 @@
 import { mount } from 'svelte';
+import 'uplot/dist/uPlot.min.css';
 import './app.css';
 import App from './App.svelte';
 import { applyTheme, preferences } from './state/preferences.svelte';

@@ -69,8 +69,8 @@ async function reason(answer: Response): Promise<string> {
 
 type Reviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
 
-/** Integers that a double cannot hold stay as the text they came as: a token must not change its last digits. */
-async function parsed(answer: Response, path: string): Promise<unknown> {
+/** The JSON of an answer. Integers that a double cannot hold stay as the text they came as: a token must not change its last digits. */
+export async function parsed(answer: Response, path: string): Promise<unknown> {
   const text = await answer.text();
   const exact: Reviver = (_key, value, context) =>
     typeof value === 'number' && context?.source && !Number.isSafeInteger(value) && /^-?\d+$/.test(context.source)

@@ -5,7 +5,7 @@ import type { Page } from './rows';
 
 const kept = new Map<string, unknown>();
 const MOST_KEPT = 60;
-const freshness = $state({ n: 0 });
+export const freshness = $state({ n: 0 });
 
 /** Makes every view read again, after something was written or a new run arrived. */
 export function refresh(): void {

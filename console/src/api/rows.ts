@@ -156,3 +156,193 @@ export interface Calibration {
   kind: string;
   created_at: string;
 }
+
+export interface PopulationDay {
+  day: string;
+  n_exchanges: number;
+  n_accounts: number;
+  n_errors: number;
+  n_flagged_exchanges: number;
+  n_flagged_accounts: number;
+}
+
+export interface SourceHealth {
+  source: string;
+  n_batches: number;
+  records_in: number;
+  rows_out: number;
+  duplicates: number;
+  rejected: number;
+  last_batch_at: string;
+  last_exchange_at: string | null;
+}
+
+/** Everything below `run` is there only when a run is. */
+export interface Overview {
+  n_runs: number;
+  sources: SourceHealth[];
+  calibration: Calibration;
+  run: Run | null;
+  campaigns?: { by_tier: Record<string, number>; n_accounts: number; n_exchanges: number };
+  n_exchanges?: number;
+  n_flagged_exchanges?: number;
+  flagged_share?: number | null;
+  days?: PopulationDay[];
+}
+
+export interface EvidenceStep {
+  name: string;
+  contribution: number;
+  start: number;
+  end: number;
+  p_value: number | null;
+  is_counter: boolean;
+}
+
+export interface Evidence {
+  campaign_id: string;
+  score: number;
+  steps: EvidenceStep[];
+  silent: { name: string }[];
+  lookalike: { name: string; margin: number; point: number } | null;
+  p_value: number;
+  q_value: number;
+  calibration: string;
+  n_accused: number;
+  held_back: Record<string, number>;
+}
+
+export interface CampaignDay {
+  day: string;
+  n_exchanges: number;
+  n_accounts: number;
+  n_new_accounts: number;
+  n_suspended: number;
+  n_successors: number;
+  models: string[];
+  model_accounts: number[];
+}
+
+export interface CampaignToken {
+  token_kind: string;
+  token: string;
+  n_members: number;
+  n_exchanges: number;
+  n_adopters: number | null;
+  n_honest: number | null;
+  exclusivity: number | null;
+  is_exclusive: boolean;
+  first_seen_at: string;
+  last_seen_at: string;
+  content_ref: string | null;
+}
+
+export interface CampaignEvent {
+  at: string;
+  kind: string;
+  reference: string;
+  what: string;
+  author: string | null;
+  note: string | null;
+  n_accounts: number | null;
+  n_exchanges: number | null;
+  score: number | null;
+  q_value: number | null;
+}
+
+export interface Exposure {
+  capability: string;
+  n_accounts: number;
+  exchanges_low: number;
+  exchanges: number;
+  exchanges_high: number;
+  output_tokens_low: number;
+  output_tokens: number;
+  output_tokens_high: number;
+  useful_output_tokens: number;
+  n_refused: number;
+  n_repeats: number;
+  n_traces: number;
+  n_cells: number;
+  n_cells_covered: number;
+  coverage_by_day: number[];
+  alarm_at: string | null;
+  output_tokens_before_alarm: number;
+  daily_output_tokens_low: number;
+  daily_output_tokens: number;
+  daily_output_tokens_high: number;
+}
+
+export interface Revealed {
+  content_ref: string;
+  kind: string;
+  body: string;
+  n_chars: number;
+  expires_at: string | null;
+}
+
+export interface Found {
+  run_id: string;
+  accounts: { n: number; rows: SeenAccount[] };
+  campaigns: { n: number; rows: Campaign[] };
+  tokens: { n: number; rows: { token_kind: string; token: string; campaign_id: string; n_members: number }[] };
+}
+
+export interface PlanLine {
+  subject_id: string;
+  outcome: string;
+  action: string | null;
+  mode: string | null;
+  rule: string | null;
+  campaign_id: string | null;
+  tier: Tier | null;
+  n_token_kinds: number | null;
+  score: number | null;
+  why: string;
+}
+
+export interface PastRun {
+  run_id: string;
+  as_of: string;
+  n_customers: number;
+  n_matched: number;
+  n_touched: number;
+  n_held_by_cap: number;
+  n_managed: number;
+  n_later_honest: number;
+  share_per_hour: number;
+}
+
+export interface Plan {
+  policy_digest: string;
+  run_id: string;
+  n_customers: number;
+  n_touched: number;
+  cap_per_hour: number;
+  n_touched_before: number;
+  needs_second: string[];
+  n_lines: number;
+  lines: PlanLine[];
+  back_test?: {
+    n_touched: number;
+    n_later_honest: number;
+    honest_share: number | null;
+    peak_share_per_hour: number;
+    runs: PastRun[];
+  } | null;
+}
+
+export interface SharingPreview {
+  terms: { asked: string; profile: string; basis: string; needs_approver: boolean; policy_digest: string };
+  n_objects: number;
+  n_held_back: number;
+  counts: Record<string, number>;
+  objects: { type: string; id: string; [name: string]: unknown }[];
+  decisions: { object: string; field: string; class: string; outcome: string; rule: string }[];
+}
+
+export interface LedgerHead {
+  size: number;
+  checkpoint: string | null;
+  verifier_key: string;
+}
