@@ -99,6 +99,7 @@ class Laid:
     token_at: Reals
     centres: Reals
     radii: Reals
+    group_edges: pa.Table
     n_lone_tokens: int
 
     def cut(self, level: Level, *, group: int | None = None, kinds: Collection[str] | None = None) -> Graph:
@@ -108,7 +109,7 @@ class Laid:
             level=level, group=group, nodes=nodes, edges=edges, accounts_total=len(self.accounts),
             tokens_total=self.tokens.size, n_lone_tokens=self.n_lone_tokens, groups_total=self.radii.size,
             nodes_total=self.radii.size if level == "groups" else len(self.accounts) + self.tokens.size,
-            edges_total=self._groups(None, None)[1].num_rows if level == "groups" else self.n_of.size,
+            edges_total=self.group_edges.num_rows if level == "groups" else self.n_of.size,
             kinds=self._kinds(),
         )  # fmt: skip
 
@@ -176,22 +177,12 @@ class Laid:
             ],
             schema=GRAPH_NODES,
         )  # fmt: skip
-        parts = [self._shared(kind) for kind in np.unique(self.token_kinds) if kinds is None or kind in kinds]
-        edges = pa.concat_tables([GRAPH_EDGES.empty_table(), *parts])
+        edges = self.group_edges
+        if kinds is not None:
+            edges = edges.filter(pc.is_in(edges["token_kind"], pa.array(sorted(kinds), pa.string())))
         if group is not None:
             edges = edges.filter(pc.or_(pc.equal(edges["source"], group), pc.equal(edges["target"], group)))
         return nodes, edges
-
-    def _shared(self, kind: str) -> pa.Table:
-        mine = self.token_kinds[self.token_of] == kind
-        pairs = np.unique(np.column_stack([self.group[self.account_of[mine]], self.token_of[mine]]), axis=0)
-        shape = (self.radii.size, self.tokens.size)
-        carried = csr_matrix((np.ones(len(pairs), dtype=np.int64), (pairs[:, 0], pairs[:, 1])), shape=shape)
-        both = (carried @ carried.T).tocoo()
-        upper = both.row < both.col
-        rows = np.column_stack([both.row[upper], both.col[upper], both.data[upper]]).astype(np.int64)
-        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-        return pa.table([rows[:, 0], rows[:, 1], [kind] * len(rows), rows[:, 2]], schema=GRAPH_EDGES)
 
 
 def lay_out(members: pa.Table, findings: pa.Table) -> Laid:
@@ -216,7 +207,8 @@ def lay_out(members: pa.Table, findings: pa.Table) -> Laid:
         accounts=accounts, tiers=_tiers(accounts, findings), n_by_account=_most(account_of, n_of, len(accounts)),
         token_kinds=kinds, tokens=tokens.astype(np.int64), account_of=account_kept[order], token_of=token_kept[order],
         n_of=n_of[kept][order], group=group, token_group=token_group, at=at, token_at=token_at, centres=centres,
-        radii=radii, n_lone_tokens=int((~links).sum()),
+        radii=radii, group_edges=_group_edges(group, kinds, account_kept, token_kept),
+        n_lone_tokens=int((~links).sum()),
     )  # fmt: skip
 
 
@@ -303,3 +295,19 @@ def _pull(group: Ints, account_of: Ints, token_of: Ints, n_tokens: int, n_groups
     carried = csr_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n_groups, n_tokens))
     pull: Reals = (carried @ carried.T).toarray()
     return pull
+
+
+def _group_edges(group: Ints, kinds: npt.NDArray[np.str_], account_of: Ints, token_of: Ints) -> pa.Table:
+    """GRAPH_EDGES between groups: for each kind, the number of tokens that accounts of both carry."""
+    pairs = np.unique(np.column_stack([group[account_of], token_of]), axis=0)
+    parts = [GRAPH_EDGES.empty_table()]
+    for kind in np.unique(kinds):
+        mine = pairs[kinds[pairs[:, 1]] == kind]
+        shape = (int(group.max()) + 1, kinds.size)
+        carried = csr_matrix((np.ones(len(mine), dtype=np.int64), (mine[:, 0], mine[:, 1])), shape=shape)
+        both = (carried @ carried.T).tocoo()
+        upper = both.row < both.col
+        rows = np.column_stack([both.row[upper], both.col[upper], both.data[upper]]).astype(np.int64)
+        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+        parts.append(pa.table([rows[:, 0], rows[:, 1], [str(kind)] * len(rows), rows[:, 2]], schema=GRAPH_EDGES))
+    return pa.concat_tables(parts).combine_chunks()
