@@ -343,7 +343,7 @@ def test_a_damaged_manifest_is_reported_as_such(lake: Lake) -> None:
 def test_a_manifest_of_a_newer_release_is_refused(lake: Lake) -> None:
     newer = Manifest(schema_version=manifests.SCHEMA_VERSION + 1, version=1, committed_at=NOON)
     Path(lake.root, "manifest.json").write_bytes(manifests.encode(newer))
-    with pytest.raises(LakeError, match="schema_version 2"):
+    with pytest.raises(LakeError, match="schema_version 3"):
         lake.snapshot()
 
 

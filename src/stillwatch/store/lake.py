@@ -9,6 +9,7 @@ import msgspec
 from stillwatch.errors import LakeError
 from stillwatch.model.table import Table
 from stillwatch.store import manifest as manifests
+from stillwatch.store.keys import FIRST_KEY_ID
 from stillwatch.store.manifest import Manifest, Segment
 from stillwatch.store.settings import Settings
 from stillwatch.store.storage import Storage, storage_at
@@ -39,6 +40,11 @@ class Snapshot:
     def schema_version(self) -> int:
         """The layout of the tables."""
         return self._manifest.schema_version
+
+    @property
+    def key_id(self) -> str:
+        """The pseudonym key under which all rows are."""
+        return self._manifest.key_id
 
     @property
     def committed_at(self) -> datetime:
@@ -98,8 +104,9 @@ class Lake:
         *,
         settings: Settings | None = None,
         clock: Callable[[], datetime] = _now,
+        key_id: str = FIRST_KEY_ID,
     ) -> "Lake":
-        """A new, empty lake at a path, a URL or a storage.
+        """A new, empty lake at a path, a URL or a storage, for rows under the pseudonym key `key_id`.
 
         Raises:
             LakeError: there is a lake already.
@@ -107,7 +114,7 @@ class Lake:
         storage = storage_at(root) if isinstance(root, str | Path) else root
         if storage.read(MANIFEST) is not None:
             raise LakeError(f"there is a lake at {storage.root} already; open it, or choose another folder")
-        empty = Manifest(schema_version=manifests.SCHEMA_VERSION, version=0, committed_at=clock())
+        empty = Manifest(manifests.SCHEMA_VERSION, version=0, committed_at=clock(), key_id=key_id)
         storage.publish(MANIFEST, manifests.encode(empty))
         return cls(storage, settings=settings or Settings(), clock=clock)
 

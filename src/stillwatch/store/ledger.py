@@ -62,6 +62,7 @@ class Ledger:
     """
 
     def __init__(self, state: State) -> None:
+        state.require_current()
         self._state = state
 
     # -- writing ------------------------------------------------------------------------------------------------------
@@ -89,16 +90,8 @@ class Ledger:
         entries = [
             Entry(seq, at, kind, _canonical(body, kind)) for seq, (kind, body) in enumerate(said, start=size + 1)
         ]
-        if not entries:
-            return []
-        known = _hashes(connection, merkle.peaks(0, size))
-        rows = []
-        for entry in entries:
-            made = merkle.completed(entry.leaf(), entry.index, known.__getitem__)
-            known.update(((level, entry.index >> level), digest) for level, digest in enumerate(made))
-            rows.append(_row(entry, b"".join(made)))
-        connection.execute(sa.insert(LEDGER), rows)
-        self._set_size(connection, entries[-1].seq)
+        if entries:
+            write_leaves(connection, entries, size)
         return entries
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -210,14 +203,23 @@ class Ledger:
         query = sa.select(META.c.value).where(META.c.name == HEAD).with_for_update()
         return int(connection.execute(query).scalar_one())
 
-    def _set_size(self, connection: sa.Connection, size: int) -> None:
-        connection.execute(sa.update(META).where(META.c.name == HEAD).values(value=str(size)))
-
     def _checked_size(self, connection: sa.Connection, size: int | None) -> int:
         written = _size(connection)
         if size is not None and not 0 <= size <= written:
             raise LedgerError(f"ledger of {self._state.name} has {written} entries, not {size}")
         return written if size is None else size
+
+
+def write_leaves(connection: sa.Connection, entries: Sequence[Entry], size: int) -> None:
+    """Put `entries`, numbered from `size` + 1, behind the `size` that are there."""
+    known = _hashes(connection, merkle.peaks(0, size))
+    rows = []
+    for entry in entries:
+        made = merkle.completed(entry.leaf(), entry.index, known.__getitem__)
+        known.update(((level, entry.index >> level), digest) for level, digest in enumerate(made))
+        rows.append(_row(entry, b"".join(made)))
+    connection.execute(sa.insert(LEDGER), rows)
+    connection.execute(sa.update(META).where(META.c.name == HEAD).values(value=str(entries[-1].seq)))
 
 
 def _canonical(body: Body, kind: str) -> str:

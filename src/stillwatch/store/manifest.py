@@ -5,9 +5,10 @@ from datetime import datetime
 import msgspec
 
 from stillwatch.errors import LakeCorrupt, LakeError
+from stillwatch.store.keys import FIRST_KEY_ID
 
-SCHEMA_VERSION = 1
-"""Layout of the tables that this release writes; readers accept it and the one before."""
+SCHEMA_VERSION = 2
+"""Layout that this release writes; readers accept it and the one before. Version 2 names the key of the pseudonyms."""
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -40,13 +41,17 @@ class Retired(msgspec.Struct, frozen=True, gc=False):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Everything committed: `tables` maps table name to partition to its entry."""
+    """Everything committed: `tables` maps table name to partition to its entry.
+
+    `key_id` names the pseudonym key under which all rows are; before version 2 there was only the first one.
+    """
 
     schema_version: int
     version: int
     committed_at: datetime
     tables: dict[str, dict[str, PartitionEntry]] = {}
     retired: tuple[Retired, ...] = ()
+    key_id: str = FIRST_KEY_ID
 
     def entry(self, table: str, partition: str) -> PartitionEntry:
         """The entry of one partition; an empty one of generation 0 when it was never written."""
@@ -83,6 +88,7 @@ def decode(body: bytes, *, root: str) -> Manifest:
     if not max(1, SCHEMA_VERSION - 1) <= manifest.schema_version <= SCHEMA_VERSION:
         raise LakeError(
             f"lake {root} has schema_version {manifest.schema_version}, this release reads "
-            f"{max(1, SCHEMA_VERSION - 1)} to {SCHEMA_VERSION}; use the stillwatch release that wrote it, or migrate"
+            f"{max(1, SCHEMA_VERSION - 1)} to {SCHEMA_VERSION}; use the stillwatch release that wrote it, or "
+            "`stillwatch migrate` of one in between"
         )
     return manifest

@@ -10,7 +10,10 @@ from stillwatch.model import tables
 from stillwatch.model.table import Home, Table
 
 SCHEMA_VERSION = 2
-"""Layout of the state database that this release reads and writes."""
+"""Layout of the state database that this release writes."""
+
+OLDEST_READABLE = 1
+"""Earliest layout that is read, and that `stillwatch migrate` starts from."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

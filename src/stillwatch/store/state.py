@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -16,17 +17,18 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, P
 from stillwatch.errors import ConfigError, EnvironmentFault, UsageError
 from stillwatch.model import tables
 from stillwatch.model.table import Table
-from stillwatch.store.schema import META, METADATA, SCHEMA_VERSION, STORED, microseconds
+from stillwatch.store.schema import META, METADATA, OLDEST_READABLE, SCHEMA_VERSION, STORED, microseconds
 
 SUBJECT_KINDS = ("campaign", "account")
 VERDICTS = ("distillation", "honest", "unsure")
 
 
 class State:
-    """An open state database."""
+    """An open state database. `is_current` says whether its layout is this release's; only then is it written to."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self.is_current = True
 
     @classmethod
     def create(cls, url: str, *, workspace_id: str) -> Self:
@@ -51,17 +53,18 @@ class State:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """The state database at `url`.
+        """The state database at `url`; one of the layout before this release's is open for reading alone.
 
         Raises:
-            ConfigError: it was never set up, or another release wrote it.
+            ConfigError: it was never set up, or its layout is neither this release's nor the one before.
             EnvironmentFault: it cannot be reached.
         """
         with cls._closed_on_error(url) as state:
             if not sa.inspect(state._engine).has_table(META.name):
                 raise ConfigError(f"state database {state.name} is not set up; run `stillwatch init`")
             state._check_version()
-            state._add_tables()
+            if state.is_current:
+                state._add_tables()
         return state
 
     @property
@@ -70,9 +73,31 @@ class State:
         return self._engine.url.render_as_string(hide_password=True)
 
     @property
+    def file(self) -> str | None:
+        """The database's file; None when it is a server's."""
+        return self._engine.url.database if self._engine.dialect.name == "sqlite" else None
+
+    @property
     def workspace_id(self) -> str:
         """The workspace that the database belongs to."""
         return self._meta("workspace_id")
+
+    @property
+    def schema_version(self) -> int:
+        """The layout of the tables."""
+        return int(self._meta("schema_version"))
+
+    def require_current(self) -> None:
+        """Nothing, where the layout is this release's.
+
+        Raises:
+            ConfigError: it is an earlier release's.
+        """
+        if not self.is_current:
+            raise ConfigError(
+                f"state database {self.name} has the layout of an earlier release and can only be read; "
+                "run `stillwatch migrate`"
+            )
 
     def judge_within(
         self, connection: sa.Connection, said: tuple[str, str, str], *, author: str, note: str, judged_at: datetime
@@ -113,8 +138,26 @@ class State:
             yield connection
 
     @contextlib.contextmanager
+    def at_one_moment(self) -> Iterator[sa.Connection]:
+        """A reading transaction in which every query sees the database as the first one did."""
+        level = "SERIALIZABLE" if self.file is not None else "REPEATABLE READ"
+        with self._engine.connect().execution_options(isolation_level=level) as connection:
+            yield connection
+
+    @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that commits on leaving and rolls back on an error. SQLite admits one at a time."""
+        """A transaction that commits on leaving and rolls back on an error. SQLite admits one at a time.
+
+        Raises:
+            ConfigError: the database has the layout of an earlier release.
+        """
+        self.require_current()
+        with self.migrating() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[sa.Connection]:
+        """A writing transaction whatever the layout: for the steps of `stillwatch migrate` alone."""
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
 
@@ -124,6 +167,22 @@ class State:
         insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
         if rows:
             connection.execute(insert.on_conflict_do_nothing(), rows)
+
+    def holds_rows(self) -> bool:
+        """Whether anything was ever written beside what `create` writes."""
+        with self.reading() as connection:
+            tables = (table for table in METADATA.sorted_tables if table is not META)
+            return any(connection.execute(sa.select(table).limit(1)).first() is not None for table in tables)
+
+    def shred(self) -> None:
+        """Rewrite the database so that nothing deleted is left in free pages or in the write-ahead log."""
+        if self.file is None:
+            with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                connection.exec_driver_sql("VACUUM FULL")
+            return
+        with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as raw:
+            for statement in ("PRAGMA busy_timeout=30000", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                raw.execute(statement).close()
 
     def close(self) -> None:
         """Give all connections back."""
@@ -145,11 +204,12 @@ class State:
         return str(value)
 
     def _check_version(self) -> None:
-        found = self._meta("schema_version")
-        if found != str(SCHEMA_VERSION):
+        found = self.schema_version
+        self.is_current = found == SCHEMA_VERSION
+        if not OLDEST_READABLE <= found <= SCHEMA_VERSION:
             raise ConfigError(
-                f"state database {self.name} has schema_version {found}, this release needs {SCHEMA_VERSION}; "
-                "use the stillwatch release that wrote it, or migrate"
+                f"state database {self.name} has schema_version {found}, this release reads {OLDEST_READABLE} to "
+                f"{SCHEMA_VERSION}; use the stillwatch release that wrote it, or `stillwatch migrate` of one in between"
             )
 
     def _add_tables(self) -> None:

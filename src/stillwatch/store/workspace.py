@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stillwatch.store.state import State
     from stillwatch.store.vault import Vault
 
-_MARK = "workspace.toml"
+MARK = "workspace.toml"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Workspace:
             ConfigError: there is a workspace already, or the keys cannot be stored.
         """
         folder = path.absolute()
-        if any((folder / name).exists() for name in (_MARK, "lake", "state.sqlite")):
+        if any((folder / name).exists() for name in (MARK, "lake", "state.sqlite")):
             raise ConfigError(f"there is a workspace, or a part of one, at {folder}; use it, or choose another folder")
         workspace = cls(
             folder, secrets.token_hex(8), settings or Settings(), state_url, os.environ if environ is None else environ
@@ -78,20 +78,20 @@ class Workspace:
         """
         folder = path.absolute()
         try:
-            mark = tomllib.loads((folder / _MARK).read_text(encoding="utf-8"))
+            mark = tomllib.loads((folder / MARK).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ConfigError(f"there is no workspace at {folder}; run `stillwatch --workspace {path} init`") from error
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{folder / _MARK} cannot be read ({error}); restore it from a backup") from error
+            raise ConfigError(f"{folder / MARK} cannot be read ({error}); restore it from a backup") from error
         workspace_id = mark.get("id")
         if not isinstance(workspace_id, str):
-            raise ConfigError(f"{folder / _MARK} has no id; restore it from a backup")
+            raise ConfigError(f"{folder / MARK} has no id; restore it from a backup")
         return cls(folder, workspace_id, settings or Settings(), state_url, os.environ if environ is None else environ)
 
     @cached_property
     def lake(self) -> Lake:
         """The workspace's lake."""
-        return Lake.open(self._lake_folder, settings=self.settings)
+        return Lake.open(self.lake_folder, settings=self.settings)
 
     @cached_property
     def keys(self) -> Keys:
@@ -133,6 +133,12 @@ class Workspace:
 
         return Vault(self.state, self.keys, self.ledger)
 
+    def reopen_state(self) -> None:
+        """Open the state database and what stands in it anew: its layout has changed."""
+        self.close()
+        for name in ("state", "ledger", "journal", "checkpoints", "vault"):
+            self.__dict__.pop(name, None)
+
     def close(self) -> None:
         """Close the state database if it was opened."""
         if "state" in self.__dict__:
@@ -157,16 +163,15 @@ class Workspace:
                 f"workspace {self.path} cannot be made ({error.strerror}); choose another folder"
             ) from error
         keys_at = key_file(self.workspace_id, self.environ)
-        if keys_at.exists():
-            Keys.load(keys_at)  # named by STILLWATCH_KEYS: whoever runs this deployment made them
-        else:
-            Keys.create(keys_at)
-        Lake.create(self._lake_folder, settings=self.settings)
+        # NOTE: keys that exist were made by whoever runs this deployment and named them by STILLWATCH_KEYS.
+        keys = Keys.load(keys_at) if keys_at.exists() else Keys.create(keys_at)
+        Lake.create(self.lake_folder, settings=self.settings, key_id=keys.pseudonym_key_id)
         State.create(self._state_url, workspace_id=self.workspace_id).close()
-        LocalStorage(self.path).publish(_MARK, f'id = "{self.workspace_id}"\n'.encode())
+        LocalStorage(self.path).publish(MARK, f'id = "{self.workspace_id}"\n'.encode())
 
     @property
-    def _lake_folder(self) -> Path:
+    def lake_folder(self) -> Path:
+        """Where the lake is."""
         return self.path / "lake"
 
     @property

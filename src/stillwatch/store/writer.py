@@ -163,9 +163,45 @@ class Writer:
             self._staged[table.name, partition] = msgspec.structs.replace(entry, segments=tuple(merged))
         return n_fewer
 
+    def rewrite(self, table: Table, partition: str, change: Callable[[pa.Table], pa.Table]) -> int:
+        """Put `change` of each segment's rows in place of the segment; returns how many segments changed.
+
+        A segment of which `change` returns the very object that it got stays as it is. At most one segment is in
+        memory; where none changed the generation stays.
+
+        Raises:
+            SchemaMismatch: the rows do not have the shape of the table.
+            LakeCorrupt: a segment's file is missing or is not the one that was committed.
+        """
+        self._check_stored(table)
+        self._flush_partition(table, partition)
+        kept: list[Segment] = []
+        n_changed = 0
+        for segment in self._entry(table, partition).segments:
+            rows = self._read(table, segment)
+            fresh = change(rows)
+            n_changed += fresh is not rows
+            kept += [segment] if fresh is rows else self._write(table, partition, segments.conform(table, fresh))
+        if n_changed:
+            self._stage(table, partition, tuple(kept))
+        return n_changed
+
     def n_segments(self, table: Table, partition: str) -> int:
         """Segments of one partition, those staged by this writer included: what `compact` would look at."""
         return len(self._entry(table, partition).segments)
+
+    def sweep(self) -> None:
+        """Delete at once every file that is no segment of the last commit: no grace for readers of earlier ones."""
+        self._load()
+        named = {
+            segment.path
+            for table in self._manifest.tables.values()
+            for entry in table.values()
+            for segment in entry.segments
+        }
+        for path, _ in list(self._storage.segments()):
+            if path not in named:
+                self._storage.delete(path)
 
     def discard(self) -> None:
         """Forget everything since the last commit."""
@@ -221,7 +257,13 @@ class Writer:
         body = self._storage.read(MANIFEST)
         if body is None:
             raise LakeError(f"there is no lake at {self._storage.root}; create one with `stillwatch init`")
-        self._base, self._base_body = manifests.decode(body, root=self._storage.root), body
+        base = manifests.decode(body, root=self._storage.root)
+        if base.schema_version != manifests.SCHEMA_VERSION:
+            raise LakeError(
+                f"lake {self._storage.root} has schema_version {base.schema_version} and can only be read; "
+                "run `stillwatch migrate`"
+            )
+        self._base, self._base_body = base, body
 
     def _sweep(self, started_at: datetime) -> None:
         """Remove what dead writers left behind and what no reader may still need."""
