@@ -24,6 +24,7 @@ import msgspec
 from stillwatch.errors import EnvironmentFault, SpoolFull
 
 OPEN: Final = ".open"
+LOCK: Final = ".lock"
 MOST_TOGETHER: Final = 1024
 """Records of one group commit; the queue's order keeps the others for the next."""
 
@@ -248,7 +249,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    with os.fdopen(os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)) as handle:
+    with os.fdopen(os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -212,6 +212,16 @@ def storage_at(root: str | Path) -> Storage:
     return ObjectStorage(filesystem, base, root=root)
 
 
+def sync_tree(folder: Path) -> None:
+    """Make every file and folder below `folder`, and itself, survive a loss of power."""
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 @contextlib.contextmanager
 def _flock(lock_file: Path, root: str) -> Iterator[None]:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
