@@ -15,6 +15,7 @@ StillwatchError
 ├── ListError             a screening list or register is not what its format says
 ├── VaultError            a sealed identity cannot be written or opened
 ├── LedgerError           the ledger does not verify
+├── UnderHold             a legal hold keeps what was to be erased
 ├── GuardRefused          nothing of what was asked may leave or come in
 ├── SpoolFull             records cannot be taken now; the sender keeps them and comes again
 ├── SnapshotError         a decision snapshot is damaged, forged or older than the one in use
@@ -109,6 +110,12 @@ class LedgerError(StillwatchError):
 
 class GuardRefused(StillwatchError):
     """Nothing of what was asked may leave or come in; the policy says why."""
+
+    exit_code = 3
+
+
+class UnderHold(StillwatchError):
+    """A legal hold keeps what was to be erased; the hold says why and until when."""
 
     exit_code = 3
 

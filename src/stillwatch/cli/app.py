@@ -50,6 +50,11 @@ VERBS = {
     "serve": "serve:serve",
     "watch": "watch:watch",
     "webhooks": "webhooks:webhooks",
+    "migrate": "lifecycle:migrate",
+    "backup": "lifecycle:backup",
+    "restore": "lifecycle:restore",
+    "erase": "lifecycle:erase",
+    "hold": "lifecycle:hold",
 }
 """Where each verb is; `--help` reads the functions' docstrings and imports nothing heavy."""
 

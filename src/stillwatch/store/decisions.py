@@ -19,6 +19,8 @@ from stillwatch.store.schema import STORED, microseconds, moment
 from stillwatch.store.state import State, arrow_rows
 
 APPLIED: Final = "decisions.applied"
+RENAMED: Final = "decisions.renamed"
+"""Seals a batch anew after accounts in it got other names: `store.renames`."""
 _DECISIONS, _EVENTS, _POLICIES = STORED["decisions"], STORED["decision_events"], STORED["policies"]
 _KILL = ("kill_on", "kill_off")
 _TIMES = frozenset({"decided_at", "expires_at"})
@@ -98,7 +100,7 @@ class Decisions:
             "batch_id": batch_id,
             "n_decisions": len(rows),
             "n_ended": len(batch.ended),
-            "digest": _sealed(rows),
+            "digest": sealed_digest(rows),
             "policy_digest": batch.policy_digest,
             "author": batch.author,
             "second": batch.second,
@@ -273,10 +275,12 @@ class Decisions:
             for row in connection.execute(sa.select(_DECISIONS)):
                 stored.setdefault(row.batch_id, []).append(dict(row._mapping))
         sealed = {
-            body["batch_id"]: body for body in (msgspec.json.decode(e.body) for e in self._ledger.entries(APPLIED))
+            body["batch_id"]: body["digest"]
+            for kind in (APPLIED, RENAMED)
+            for body in (msgspec.json.decode(entry.body) for entry in self._ledger.entries(kind))
         }
         unknown = stored.keys() - sealed.keys()
-        changed = [key for key, body in sealed.items() if _sealed(stored.get(key, [])) != body["digest"]]
+        changed = [key for key, digest in sealed.items() if sealed_digest(stored.get(key, [])) != digest]
         if unknown or changed:
             raise LedgerError(
                 f"decisions of batch {', '.join(sorted([*unknown, *changed]))} are not as the ledger sealed them; "
@@ -359,7 +363,7 @@ def _decision(row: sa.Row[Any]) -> Decision:
     return Decision(**values)
 
 
-def _sealed(rows: Iterable[dict[str, Any]]) -> str:
+def sealed_digest(rows: Iterable[dict[str, Any]]) -> str:
     """One digest of all rows, in whatever order they come."""
     lines = sorted(msgspec.json.encode(row, order="sorted") for row in rows)
     return hashlib.blake2b(b"\n".join(lines), digest_size=32).hexdigest()

@@ -37,6 +37,7 @@ from stillwatch.model.tables.ingested import (
     INGEST_REJECTS,
     PROMPT_SKETCHES,
 )
+from stillwatch.model.tables.kept import HOLDS
 from stillwatch.model.tables.kinds import BINS, COUNT, DAY, FLAG, HASH, REAL, TEXT, TEXTS, TIME
 from stillwatch.model.tables.provenance import PROVENANCE_VERDICTS
 from stillwatch.model.tables.pulses import PULSES
@@ -90,6 +91,7 @@ __all__ = [
     "GROUP_SIGNALS",
     "GUARD_DECISIONS",
     "HASH",
+    "HOLDS",
     "IDENTITIES",
     "INDICATORS",
     "INGEST_BATCHES",
@@ -132,4 +134,5 @@ TABLES: tuple[Table, ...] = (
     SCREENING_HITS, SCREENING_RUNS, SCREENING_MARKS, SCREENING_REVIEWS,
     PROVENANCE_VERDICTS,
     DISCLOSURES, GUARD_DECISIONS, INDICATORS, SHELVED_OBJECTS, SHARING_CURSORS,
+    HOLDS,
 )  # fmt: skip

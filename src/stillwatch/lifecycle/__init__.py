@@ -1,0 +1,5 @@
+"""Years of a workspace: what is erased, how long rows are kept, and new keys, by segment and under one commit."""
+
+from stillwatch.lifecycle.erase import Trace, erase, read_rows, trace
+
+__all__ = ["Trace", "erase", "read_rows", "trace"]

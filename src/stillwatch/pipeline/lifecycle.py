@@ -1,0 +1,219 @@
+"""What an operator does over years: migrate, back up, erase and hold, on one workspace."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch import lifecycle, sources
+from stillwatch.config import Config
+from stillwatch.engines import open_engine
+from stillwatch.errors import EnvironmentFault, UsageError
+from stillwatch.ingest import ingest_paths
+from stillwatch.ingest.pseudonyms import Pseudonymiser
+from stillwatch.model.tables import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, EXCHANGE_RECORDS
+from stillwatch.pipeline.daily import refresh_features, stale_days
+from stillwatch.pipeline.response import Responder
+from stillwatch.store.backup import Contents, back_up
+from stillwatch.store.erasure import Forgotten, forget_account, names_account
+from stillwatch.store.holds import Hold, Holds
+from stillwatch.store.lake import Snapshot
+from stillwatch.store.migrations import Change, migrate_lake, migrate_state, pending_of_lake, pending_of_state
+from stillwatch.store.spool import Spool, sealed_files
+from stillwatch.store.storage import LocalStorage
+from stillwatch.store.workspace import Workspace
+
+BACKED_UP: Final = "workspace.backed_up"
+MIGRATED: Final = "workspace.migrated"
+TRIES: Final = 5
+"""Times that erasing brings aggregates up to date again because somebody ingested in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What erasing an account took out: rows of the lake, what the state lost, and the runs that had named it."""
+
+    account_id: str
+    n_rows: int
+    forgotten: Forgotten
+    runs: tuple[str, ...]
+
+
+class Custodian:
+    """Looks after one workspace. `clock` dates what is written."""
+
+    def __init__(self, workspace: Workspace, config: Config, *, clock: Callable[[], datetime]) -> None:
+        self._workspace = workspace
+        self._config = config
+        self._clock = clock
+
+    # -- upgrades and backups -----------------------------------------------------------------------------------------
+
+    def pending(self) -> list[Change]:
+        """The steps that `migrate` would take, in their order."""
+        return [*pending_of_state(self._workspace.state), *pending_of_lake(self._storage)]
+
+    def migrate(self) -> list[Change]:
+        """Take every step from an earlier release's layout to this one's; returns them. Run it again after a crash.
+
+        The state goes first: its ledger takes the entry about the steps of both.
+        """
+        at = self._clock()
+        done = [*migrate_state(self._workspace.state, at), *migrate_lake(self._storage, at)]
+        if done:
+            self._workspace.reopen_state()
+            said = [f"{change.part} {change.version} to {change.version + 1}" for change in done]
+            self._workspace.ledger.append(MIGRATED, {"steps": said}, at)
+        return done
+
+    def back_up(self, target: Path, *, release: str, with_keys: bool = False) -> Contents:
+        """Write a backup into a new folder or `.tar` file, and enter it into the ledger where the layout is ours."""
+        at = self._clock()
+        contents = back_up(self._workspace, target, release=release, at=at, with_keys=with_keys)
+        if self._workspace.state.is_current:
+            body = {"lake_version": contents.lake_version, "n_files": len(contents.members), "has_keys": with_keys}
+            self._workspace.ledger.append(BACKED_UP, body, at)
+        return contents
+
+    # -- holds --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def holds(self) -> Holds:
+        """The workspace's legal holds."""
+        return Holds(self._workspace.state, self._workspace.ledger)
+
+    def hold(
+        self,
+        case_id: str,
+        *,
+        accounts: Sequence[str] = (),
+        campaign: str | None = None,
+        reason: str,
+        placed_by: str,
+        approver: str,
+        expires_at: datetime,
+    ) -> Hold:
+        """Hold accounts, named or every one that any stored run counts to a campaign.
+
+        Raises:
+            UsageError: nothing stored names an account or the campaign, or the hold is not in order.
+        """
+        snapshot = self._workspace.lake.snapshot()
+        held: dict[str, str | None] = {self._named(snapshot, name).account_id: None for name in accounts}
+        if campaign is not None:
+            members = _members(snapshot, campaign)
+            if not members:
+                raise UsageError(f"no stored run has a campaign {campaign!r}; `stillwatch campaigns` lists them")
+            held = {**dict.fromkeys(members, campaign), **held}
+        at = self._clock()
+        hold_id = self.holds.place(
+            case_id, held, reason=reason, placed_by=placed_by, approver=approver, at=at, expires_at=expires_at
+        )
+        return next(hold for hold in self.holds.standing(at) if hold.hold_id == hold_id)
+
+    # -- erasing ------------------------------------------------------------------------------------------------------
+
+    def erase(self, account_id: str, *, actor: str, reason: str) -> Erased:
+        """Take an account out of the workspace: rows, texts, sealed identities, and its part in the aggregates.
+
+        It is done when this returns; after a crash, run it again. Rows of the ledger stay, and nobody can tie them to
+        the account any more. Records that senders go on to report bring the account back.
+
+        Raises:
+            UsageError: nothing stored names it, nobody is named, or the reason names the account.
+            UnderHold: a legal hold keeps it.
+            EnvironmentFault: a running server still spools records of it.
+        """
+        if not actor.strip() or not reason.strip() or account_id in reason:
+            raise UsageError("erasing needs a name and a reason that does not name the account, such as a ticket")
+        self._empty_spool(account_id)
+        done = self._erase(account_id, actor, reason)
+        self._workspace.state.shred()
+        responder = Responder(self._workspace, self._config, clock=self._clock)
+        if responder.snapshot_path.exists():
+            responder.publish()
+        if done is None:
+            raise UsageError(f"nothing stored names an account {account_id!r}; correct the id, or it is erased already")
+        return done
+
+    def _erase(self, account_id: str, actor: str, reason: str) -> Erased | None:
+        lake, at = self._workspace.lake, self._clock()
+        for _ in range(TRIES):
+            if _stale(lake.snapshot()):
+                with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine:
+                    refresh_features(lake, engine=engine, config=self._config)
+            with lake.write() as writer:
+                snapshot = lake.snapshot()
+                if _stale(snapshot):
+                    continue
+                found = self._named(snapshot, account_id, must=False)
+                if not found.is_known and not names_account(self._workspace.state, found.account_id):
+                    writer.sweep()  # an earlier call may have been cut off in front of this
+                    return None
+                self.holds.refuse(found.account_id, actor=actor, at=at, campaigns=found.campaigns)
+                forgotten = forget_account(
+                    self._workspace.state, self._workspace.ledger, found.account_id, found.pseudonyms,
+                    actor=actor, reason=reason, at=at,
+                )  # fmt: skip
+                n = lifecycle.erase(writer, snapshot, found)
+                writer.commit()
+                writer.sweep()
+            return Erased(found.account_id, n, forgotten, tuple(found.partitions.get(ACCOUNT_FINDINGS.name, ())))
+        raise EnvironmentFault("somebody ingests without a pause; erase when ingest has finished")
+
+    def _named(self, snapshot: Snapshot, account_id: str, *, must: bool = True) -> lifecycle.Trace:
+        """What is stored of an account as it was given, or under the alias that ingest gives such an id."""
+        names = Pseudonymiser(self._workspace.keys.pseudonym_key, sightings=None)
+        given = pa.array([account_id], pa.string())
+        aliases = [str(names.aliases(given, may_be_key=may_be)[0].as_py()) for may_be in (False, True)]
+        for name in dict.fromkeys((account_id, *aliases)):
+            found = lifecycle.trace(snapshot, name)
+            if found.is_known:
+                return found
+        if must:
+            raise UsageError(f"nothing stored names an account {account_id!r}; correct the id")
+        return lifecycle.trace(snapshot, aliases[0])
+
+    def _empty_spool(self, account_id: str) -> None:
+        """Ingest what a stopped server left in its spool, so that nothing of the account waits there."""
+        folder = self._workspace.path / "spool"
+        if not folder.is_dir():
+            return
+        try:
+            Spool(folder, self._config.serve.spool).close()  # seals what was left open
+        except EnvironmentFault:
+            if any(account_id.encode() in path.read_bytes() for path in folder.iterdir() if path.is_file()):
+                raise EnvironmentFault(
+                    "a running server still spools records of this account; wait until they are ingested, a few "
+                    "seconds, and erase then"
+                ) from None
+            return
+        for path in sealed_files(folder):
+            ingest_paths(
+                [path], sources.source("otlp", self._config.sources), lake=self._workspace.lake,
+                keys=self._workspace.keys, vault=self._workspace.vault, settings=self._config.ingest, clock=self._clock,
+            )  # fmt: skip
+            path.unlink()
+
+    @property
+    def _storage(self) -> LocalStorage:
+        return LocalStorage(self._workspace.lake_folder)
+
+
+def _stale(snapshot: Snapshot) -> list[date]:
+    return stale_days(snapshot, [date.fromisoformat(day) for day in snapshot.partitions(EXCHANGE_RECORDS)])
+
+
+def _members(snapshot: Snapshot, campaign: str) -> set[str]:
+    """Accounts that any stored run counts to a campaign."""
+    found: set[str] = set()
+    for table in (CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS):
+        rows = lifecycle.read_rows(snapshot.files(table), ["campaign_id", "account_id"], table)
+        found |= set(rows.filter(pc.equal(rows["campaign_id"], campaign))["account_id"].to_pylist())
+    return found
