@@ -86,10 +86,7 @@ class Server:
         self.auditor = Auditor(trail, clock)
         self.ring = KeyRing(keys, clock)
         self.buckets = Buckets(settings.calls_per_second, settings.burst_calls)
-        self.desk = Desk(
-            Pseudonymiser(workspace.keys.pseudonym_key, sightings=None), self.figures,
-            fails_open=settings.fail == "open",
-        )  # fmt: skip
+        self.desk = Desk(Pseudonymiser.under(workspace.keys), self.figures, fails_open=settings.fail == "open")
         path = Path(settings.snapshot) if settings.snapshot else workspace.path / SNAPSHOT_FILE
         self.keeper = Keeper(path, public_key(workspace.keys), self.desk, self.figures)
         self.spool = Spool(workspace.path / "spool", settings.spool)

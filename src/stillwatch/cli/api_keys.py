@@ -15,20 +15,26 @@ COLUMNS = ("key_id", "role", "name", "created_at", "expires_at", "revoked_at")
 
 
 def keys(
-    action: Literal["create", "list", "revoke"],
+    action: Literal["create", "list", "revoke", "rotate"],
     key_id: str | None = None,
     *,
     role: Literal["ingest", "analyst", "responder", "admin", "peer"] | None = None,
     name: str | None = None,
     days: int | None = None,
+    reason: str = "",
+    by: str | None = None,
     format: Annotated[Format, Parameter(name=["--format"])] = "table",
 ) -> None:
-    """Create, list or revoke API keys of the server. A key is shown once, on standard output.
+    """Create, list or revoke API keys of the server; rotate the workspace's own keys. An API key is shown once.
+
+    `rotate` puts every pseudonym and sealed identity under new keys; stop servers and watch loops first, and keep the
+    new key file with your backup of keys. What was the same account, address or card stays the same.
 
     Examples:
         stillwatch keys create --role ingest --name "gateway 1"
         stillwatch keys list
         stillwatch keys revoke 0123456789ab
+        stillwatch keys rotate --reason "yearly"
 
     Parameters
     ----------
@@ -40,11 +46,17 @@ def keys(
         Who holds the new key.
     days
         When the new key expires; default: never.
+    reason
+        Why the workspace's keys are rotated; it goes into the ledger.
+    by
+        Who rotates; default: the name of this login.
     """
     if action == "create":
         _create(role, name, days)
     elif action == "revoke":
         _revoke(key_id)
+    elif action == "rotate":
+        _rotate(by or getpass.getuser(), reason)
     else:
         _list(format)
 
@@ -84,6 +96,17 @@ def _revoke(key_id: str | None) -> None:
         ApiKeys(state, watch.workspace.keys).revoke(key_id, revoked_at=now)
         AuditTrail(state).write([(Call("CLI", f"keys revoke by {getpass.getuser()}", 0, subject=key_id), 1)], now)
     talk(f"key {key_id} opens nothing from now on; a running server refuses it within a second or two")
+
+
+def _rotate(person: str, reason: str) -> None:
+    from stillwatch.cli.lifecycle import custodian
+
+    with current().open() as watch:
+        done = custodian(watch).rotate(actor=person, reason=reason)
+        talk(
+            f"all rows are under key {done.key_id}: {done.n_segments:,} segments and {done.state.n_identities:,} sealed"
+        )
+        talk(f"back up {watch.workspace.key_file} now; backups from before need the key file from before")
 
 
 def _list(format: Format) -> None:

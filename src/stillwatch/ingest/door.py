@@ -14,7 +14,7 @@ from stillwatch.ingest.known import KnownKeys
 from stillwatch.ingest.pseudonyms import Pseudonymiser
 from stillwatch.ingest.redaction import redact, redact_attributes, redact_lists
 from stillwatch.model.tables import EXCHANGE_RECORDS, PROMPT_SKETCHES
-from stillwatch.sketches import SKETCH_VERSION, hash_texts, sketch_prompts
+from stillwatch.sketches import SKETCH_VERSION, hash_texts, record_keys, sketch_prompts
 from stillwatch.sources.base import Reject
 
 DAY_US = 86_400_000_000
@@ -79,11 +79,6 @@ def admit_records(
         [columns[name] for name in EXCHANGE_RECORDS.schema.names], schema=EXCHANGE_RECORDS.schema
     )
     return Door(records, _sketches(usable, records), usable, n_usable - usable.num_rows, rejects)  # (4)
-
-
-def record_keys(source: str, source_record_ids: pa.Array) -> pa.Array:
-    """The text hash of source, NUL and the record's id in its source."""
-    return hash_texts(pc.binary_join_element_wise(source, source_record_ids, "\0"))
 
 
 def _usable(raw: pa.RecordBatch) -> tuple[pa.RecordBatch, tuple[Reject, ...]]:

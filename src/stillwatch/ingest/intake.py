@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import pyarrow as pa
 
-from stillwatch.errors import SourceError
+from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest.batches import BatchReport, Tally, batch_id, batch_row, reject_rows
 from stillwatch.ingest.pseudonyms import Pseudonymiser, Sightings
 from stillwatch.ingest.settings import Settings
@@ -110,7 +110,12 @@ class Registrar:
         self._lake = lake
         self._vault = vault
         self._sightings = None if vault is None else Sightings(frozenset(settings.sealed_classes))
-        self.names = Pseudonymiser(keys.pseudonym_key, sightings=self._sightings)
+        if self.snapshot.key_id != keys.pseudonym_key_id:
+            raise ConfigError(
+                f"the lake's rows are under key {self.snapshot.key_id}, the key file holds {keys.pseudonym_key_id}; "
+                "restore the key file that belongs to this workspace"
+            )
+        self.names = Pseudonymiser(keys.pseudonym_key, sightings=self._sightings, link_keys=keys.link_keys)
 
     def commit(self, sealed_at: datetime) -> Snapshot:
         """Seal what was sighted, then make the rows count: a row's raw identity is in the vault before the row."""

@@ -3,13 +3,14 @@
 import hashlib
 import ipaddress
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.ingest.redaction import CREDENTIAL, HINT, may_hold
+from stillwatch.store.keys import Keys, linked
 
 V = TypeVar("V")
 
@@ -58,20 +59,29 @@ class Pseudonymiser:
     """Turns columns of raw identities into signed 64-bit keyed BLAKE2b digests, once for each distinct value.
 
     The class of identity is BLAKE2b's `person`, so that equal values of two classes have unrelated pseudonyms. With
-    `sightings` None raw values are forgotten at once.
+    `sightings` None raw values are forgotten at once. `link_keys` are those of rotations: see `store.keys.Keys`.
     """
 
-    def __init__(self, key: bytes, *, sightings: Sightings | None) -> None:
+    def __init__(self, key: bytes, *, sightings: Sightings | None, link_keys: Sequence[bytes] = ()) -> None:
         self._key = key
+        self._link_keys = tuple(link_keys)
         self._sightings = sightings
         self._cached: dict[str, dict[str, int | None]] = {}
         self._addresses: dict[str, tuple[int | None, int | None]] = {}
         self._renames: dict[str, dict[str, str]] = {}
 
+    @classmethod
+    def under(cls, keys: Keys) -> Self:
+        """What names identities as the rows of a workspace with these keys do, and keeps no value."""
+        return cls(keys.pseudonym_key, sightings=None, link_keys=keys.link_keys)
+
     def of(self, identity_class: str, value: str) -> int:
         """The pseudonym of one normalised value."""
         digest = hashlib.blake2b(value.encode(), digest_size=8, key=self._key, person=identity_class.encode()).digest()
-        return int.from_bytes(digest, "big", signed=True)
+        pseudonym = int.from_bytes(digest, "big", signed=True)
+        for link_key in self._link_keys:
+            pseudonym = linked(link_key, pseudonym)
+        return pseudonym
 
     def column(self, identity_class: str, raw: pa.Array, normalise: Callable[[str], str]) -> pa.Array:
         """Pseudonyms of `raw` values after `normalise`; null and empty values give null."""

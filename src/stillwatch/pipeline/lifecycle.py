@@ -1,7 +1,7 @@
 """What an operator does over years: migrate, back up, erase and hold, on one workspace."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from stillwatch import lifecycle, sources
 from stillwatch.config import Config
 from stillwatch.engines import open_engine
-from stillwatch.errors import EnvironmentFault, UsageError
+from stillwatch.errors import ConfigError, EnvironmentFault, UsageError
 from stillwatch.ingest import ingest_paths
 from stillwatch.ingest.pseudonyms import Pseudonymiser
 from stillwatch.model.tables import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, EXCHANGE_RECORDS
@@ -23,8 +23,11 @@ from stillwatch.pipeline.response import Responder
 from stillwatch.store.backup import Contents, back_up
 from stillwatch.store.erasure import Forgotten, forget_account, names_account
 from stillwatch.store.holds import Hold, Holds
+from stillwatch.store.keys import Keys, NextKeys
 from stillwatch.store.lake import Snapshot
+from stillwatch.store.ledger import Ledger
 from stillwatch.store.migrations import Change, migrate_lake, migrate_state, pending_of_lake, pending_of_state
+from stillwatch.store.rekeying import Rekeyed, check_vault, key_id, rekey_state
 from stillwatch.store.spool import Spool, sealed_files
 from stillwatch.store.storage import LocalStorage
 from stillwatch.store.workspace import Workspace
@@ -43,6 +46,15 @@ class Erased:
     n_rows: int
     forgotten: Forgotten
     runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What a rotation did: the id of the new key, segments written anew, and what changed in the state."""
+
+    key_id: str
+    n_segments: int
+    state: Rekeyed
 
 
 class Custodian:
@@ -67,7 +79,7 @@ class Custodian:
         at = self._clock()
         done = [*migrate_state(self._workspace.state, at), *migrate_lake(self._storage, at)]
         if done:
-            self._workspace.reopen_state()
+            self._workspace.reopen()
             said = [f"{change.part} {change.version} to {change.version + 1}" for change in done]
             self._workspace.ledger.append(MIGRATED, {"steps": said}, at)
         return done
@@ -80,6 +92,67 @@ class Custodian:
             body = {"lake_version": contents.lake_version, "n_files": len(contents.members), "has_keys": with_keys}
             self._workspace.ledger.append(BACKED_UP, body, at)
         return contents
+
+    # -- keys ---------------------------------------------------------------------------------------------------------
+
+    def rotate(self, *, actor: str, reason: str) -> Rotated:
+        """Put every pseudonym and every sealed identity under new keys. Run it again to finish one that was cut off.
+
+        (1) The new keys are in the key file beside the present ones. (2) One commit of the lake brings all rows under
+        them and says so in the manifest. (3) One transaction does the same to the state. (4) The key file lets the old
+        vault key go. Each step looks at what is there, so that nothing is done twice; until (4) is done, everything
+        that needs keys refuses.
+
+        Raises:
+            EnvironmentFault: a server holds the spool; stop it first.
+            LakeLocked: somebody writes the lake.
+            VaultError: an identity does not open under the present key; nothing is changed then.
+        """
+        if not actor.strip() or not reason.strip():
+            raise UsageError("rotating keys needs a name and a reason")
+        with self._without_server():
+            keys = Keys.load(self._workspace.key_file).prepared()
+            state, at = self._workspace.state, self._clock()
+            assert keys.next is not None
+            is_due = key_id(state) != keys.next.key_id
+            if is_due:
+                check_vault(state, keys)
+            keys.save(self._workspace.key_file)  # (1)
+            n_segments = self._rekey_lake(keys, keys.next)  # (2)
+            alias = lifecycle.Renamer(keys.next.link_key).alias
+            done = Rekeyed(0, 0)
+            if is_due:
+                done = rekey_state(state, Ledger(state), keys, alias, actor=actor, reason=reason, at=at)  # (3)
+            state.shred()
+            keys.promoted().save(self._workspace.key_file)  # (4)
+        self._workspace.reopen()
+        self._republish()
+        return Rotated(keys.next.key_id, n_segments, done)
+
+    def _rekey_lake(self, keys: Keys, following: NextKeys) -> int:
+        lake, n = self._workspace.lake, 0
+        with lake.write() as writer:
+            snapshot = lake.snapshot()
+            if snapshot.key_id == keys.pseudonym_key_id:
+                n = lifecycle.rekey(writer, snapshot, following.link_key, following.key_id)
+                writer.commit()
+            elif snapshot.key_id != following.key_id:
+                raise ConfigError(
+                    f"the lake's rows are under key {snapshot.key_id}, the key file holds {keys.pseudonym_key_id}; "
+                    "restore the key file that belongs to this workspace"
+                )
+            writer.sweep()
+        return n
+
+    def _without_server(self) -> AbstractContextManager[object]:
+        """Keeps servers off the spool meanwhile: they would name what comes in by the old keys."""
+        folder = self._workspace.path / "spool"
+        return Spool(folder, self._config.serve.spool) if folder.is_dir() else nullcontext()
+
+    def _republish(self) -> None:
+        responder = Responder(self._workspace, self._config, clock=self._clock)
+        if responder.snapshot_path.exists():
+            responder.publish()
 
     # -- holds --------------------------------------------------------------------------------------------------------
 
@@ -135,9 +208,7 @@ class Custodian:
         self._empty_spool(account_id)
         done = self._erase(account_id, actor, reason)
         self._workspace.state.shred()
-        responder = Responder(self._workspace, self._config, clock=self._clock)
-        if responder.snapshot_path.exists():
-            responder.publish()
+        self._republish()
         if done is None:
             raise UsageError(f"nothing stored names an account {account_id!r}; correct the id, or it is erased already")
         return done
@@ -169,7 +240,7 @@ class Custodian:
 
     def _named(self, snapshot: Snapshot, account_id: str, *, must: bool = True) -> lifecycle.Trace:
         """What is stored of an account as it was given, or under the alias that ingest gives such an id."""
-        names = Pseudonymiser(self._workspace.keys.pseudonym_key, sightings=None)
+        names = Pseudonymiser.under(self._workspace.keys)
         given = pa.array([account_id], pa.string())
         aliases = [str(names.aliases(given, may_be_key=may_be)[0].as_py()) for may_be in (False, True)]
         for name in dict.fromkeys((account_id, *aliases)):

@@ -238,7 +238,7 @@ class Responder:
         Raises:
             UsageError: nothing stored names it, and it is not said to be unseen.
         """
-        names = Pseudonymiser(self._workspace.keys.pseudonym_key, sightings=None)
+        names = Pseudonymiser.under(self._workspace.keys)
         given = pa.array([account_id], pa.string())
         alias, key = (str(names.aliases(given, may_be_key=may_be)[0].as_py()) for may_be in (False, True))
         known = next((name for name in (account_id, alias, key) if name in decided or self._is_stored(name)), None)

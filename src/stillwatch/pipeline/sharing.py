@@ -119,7 +119,7 @@ class Sharing:
     @cached_property
     def inbox(self) -> Inbox:
         """What takes messages of peers."""
-        names = Pseudonymiser(self._workspace.keys.pseudonym_key, sightings=None)
+        names = Pseudonymiser.under(self._workspace.keys)
         tokens: dict[str, Callable[[str], int]] = {
             "address": lambda value: names.address(value)[0] or 0,
             "ja4": lambda value: int(hash_texts(pa.array([value]))[0].as_py()),

@@ -10,6 +10,7 @@ References:
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.sketches.compiled import compiled
 from stillwatch.sketches.rows import TextRows
@@ -85,3 +86,8 @@ def hash_rows(rows: TextRows) -> npt.NDArray[np.uint64]:
     hashes = np.zeros(rows.starts.size, dtype=np.uint64)
     _hash_rows(rows.content, rows.starts, rows.stops, hashes)
     return hashes
+
+
+def record_keys(sources: str | pa.Array, source_record_ids: pa.Array) -> pa.Array:
+    """The text hash of source, NUL and the record's id in its source."""
+    return hash_texts(pc.binary_join_element_wise(sources, source_record_ids, "\0"))

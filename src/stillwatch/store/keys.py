@@ -2,19 +2,21 @@
 
 import base64
 import binascii
+import hashlib
 import os
 import secrets
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from stillwatch.errors import ConfigError
+from stillwatch.store.storage import sync_folder
 
 KEY_BYTES = 32
 """Length of each key: what keyed BLAKE2b, HMAC-SHA-256 and ChaCha20-Poly1305 take at full strength."""
@@ -22,11 +24,32 @@ KEY_BYTES = 32
 FIRST_KEY_ID = "k1"
 
 
-class _KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+LINK_PERSON: Final = b"stillwatch/link1"
+"""BLAKE2b's `person`: a pseudonym of a pseudonym is unrelated to every pseudonym of a value."""
+
+
+class _NextFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    key_id: str
+    link_key: str
+    vault_key: str
+
+
+class _KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     pseudonym_key_id: str
     pseudonym_key: str
     vault_key: str
     reference_key: str
+    link_keys: tuple[str, ...] = ()
+    next: _NextFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextKeys:
+    """Keys that a rotation under way brings: the id, what makes new pseudonyms of the present ones, the vault's."""
+
+    key_id: str
+    link_key: bytes = field(repr=False)
+    vault_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +57,17 @@ class Keys:
     """Secrets of one workspace; only the key id is ever shown.
 
     `pseudonym_key` makes pseudonyms, `vault_key` seals identities, `reference_key` makes references into `contents`:
-    32 bytes each.
+    32 bytes each. Each rotation adds one to `link_keys`: a pseudonym is that of the value under `pseudonym_key`, then
+    that of this pseudonym under each link key, so that what was stored can be re-keyed without its value, and a value
+    that comes again is still the same. `next` is there while a rotation is under way.
     """
 
     pseudonym_key_id: str
     pseudonym_key: bytes = field(repr=False)
     vault_key: bytes = field(repr=False)
     reference_key: bytes = field(repr=False)
+    link_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    next: NextKeys | None = None
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -49,10 +76,8 @@ class Keys:
         Raises:
             ConfigError: the file exists already or cannot be written.
         """
-        drawn = [secrets.token_bytes(KEY_BYTES) for _ in range(3)]
-        keys = cls(FIRST_KEY_ID, *drawn)
-        texts = [base64.b64encode(key).decode() for key in drawn]
-        body = msgspec.json.format(msgspec.json.encode(_KeyFile(FIRST_KEY_ID, *texts)), indent=2)
+        pseudonym_key, vault_key, reference_key = (secrets.token_bytes(KEY_BYTES) for _ in range(3))
+        keys = cls(FIRST_KEY_ID, pseudonym_key, vault_key, reference_key)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -63,10 +88,59 @@ class Keys:
         except OSError as error:
             raise ConfigError(f"key file {path} cannot be written ({error.strerror}); set STILLWATCH_KEYS") from error
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(body)
+            handle.write(keys._written())
             handle.flush()
             os.fsync(handle.fileno())
         return keys
+
+    def prepared(self) -> Self:
+        """These keys with new ones to rotate to; those of a rotation under way stay."""
+        number = int(self.pseudonym_key_id.removeprefix("k")) + 1
+        fresh = NextKeys(f"k{number}", secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES))
+        return self if self.next else replace(self, next=fresh)
+
+    def promoted(self) -> Self:
+        """The keys after the rotation under way: the new id, one more link, and the new key of the vault alone."""
+        if self.next is None:
+            return self
+        links = (*self.link_keys, self.next.link_key)
+        key_id, vault_key = self.next.key_id, self.next.vault_key
+        return replace(self, pseudonym_key_id=key_id, vault_key=vault_key, link_keys=links, next=None)
+
+    def save(self, path: Path) -> None:
+        """Put these keys in place of those at `path`; a crash leaves the old file or the new one.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        draft = path.with_name(f"{path.name}.new")
+        try:
+            draft.unlink(missing_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(self._written())
+                handle.flush()
+                os.fsync(handle.fileno())
+            draft.replace(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise ConfigError(
+                f"key file {path} cannot be written ({error.strerror}); rotating needs to replace it"
+            ) from error
+
+    def _written(self) -> bytes:
+        following = None
+        if self.next:
+            following = _NextFile(self.next.key_id, _text(self.next.link_key), _text(self.next.vault_key))
+        stored = _KeyFile(
+            pseudonym_key_id=self.pseudonym_key_id,
+            pseudonym_key=_text(self.pseudonym_key),
+            vault_key=_text(self.vault_key),
+            reference_key=_text(self.reference_key),
+            link_keys=tuple(_text(key) for key in self.link_keys),
+            next=following,
+        )
+        return msgspec.json.format(msgspec.json.encode(stored), indent=2)
 
     def derived(self, purpose: str) -> bytes:
         """32 bytes for one purpose alone, derived from the reference key: rotating that rotates them."""
@@ -92,11 +166,33 @@ class Keys:
             raise ConfigError(f"key file {path} is open to other accounts (mode {mode & 0o777:o}); run chmod 600 on it")
         try:
             stored = msgspec.json.decode(body, type=_KeyFile)
-            keys = [_decoded(text) for text in (stored.pseudonym_key, stored.vault_key, stored.reference_key)]
+            said = stored.next
+            following = NextKeys(said.key_id, _decoded(said.link_key), _decoded(said.vault_key)) if said else None
+            return cls(
+                stored.pseudonym_key_id,
+                _decoded(stored.pseudonym_key),
+                _decoded(stored.vault_key),
+                _decoded(stored.reference_key),
+                link_keys=tuple(_decoded(text) for text in stored.link_keys),
+                next=following,
+            )
         except (msgspec.DecodeError, ValueError):
             # NOTE: without `from`, and without the parser's words: they may quote the file.
             raise ConfigError(f"key file {path} is damaged; restore it from your backup of keys") from None
-        return cls(stored.pseudonym_key_id, *keys)
+
+
+def linked(link_key: bytes, pseudonym: int) -> int:
+    """The pseudonym that stands for `pseudonym` from a rotation on: signed 64 bits, as it is.
+
+    NOTE: two of n pseudonyms fall together with a probability of about n**2 / 2**65, as values themselves do.
+    """
+    old = pseudonym.to_bytes(8, "big", signed=True)
+    digest = hashlib.blake2b(old, digest_size=8, key=link_key, person=LINK_PERSON).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _text(key: bytes) -> str:
+    return base64.b64encode(key).decode()
 
 
 def _decoded(text: str) -> bytes:

@@ -128,11 +128,7 @@ class LocalStorage:
         draft.replace(target)
 
     def _sync_folder(self, folder: Path) -> None:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
 
 
 class ObjectStorage:
@@ -212,14 +208,19 @@ def storage_at(root: str | Path) -> Storage:
     return ObjectStorage(filesystem, base, root=root)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make what `folder` names survive a loss of power; for a file, its bytes."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_tree(folder: Path) -> None:
     """Make every file and folder below `folder`, and itself, survive a loss of power."""
     for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path)
 
 
 @contextlib.contextmanager

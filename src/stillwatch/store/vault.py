@@ -36,18 +36,47 @@ class IdentityClass(StrEnum):
     PHONE = "phone"
 
 
+class Sealer:
+    """Seals and opens single values by ChaCha20-Poly1305 under one vault key.
+
+    Class, pseudonym and key id are associated data, so that a ciphertext moved to another row does not open.
+    """
+
+    def __init__(self, vault_key: bytes) -> None:
+        self._cipher = ChaCha20Poly1305(vault_key)
+
+    def sealed(self, kind: str, pseudonym: int, key_id: str, value: str) -> bytes:
+        """Nonce and ciphertext of a value."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, value.encode(), _associated(kind, pseudonym, key_id))
+
+    def opened(self, kind: str, pseudonym: int, key_id: str, sealed: bytes) -> str:
+        """The value.
+
+        Raises:
+            VaultError: the row was changed, or the key is another one.
+        """
+        try:
+            associated = _associated(kind, pseudonym, key_id)
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated).decode()
+        except InvalidTag as error:
+            raise VaultError(
+                f"an identity of class {kind} does not open: the row was changed or the vault key is another one; "
+                "check that STILLWATCH_KEYS names the key file of this workspace"
+            ) from error
+
+
 class Vault:
     """Sealed identities in the state database, under a key that is kept outside of the workspace.
 
-    Each value is sealed by ChaCha20-Poly1305 with its class, pseudonym and key id as associated data, so that a
-    ciphertext moved to another row does not open.
+    Values are sealed by `Sealer`; only `open` and `open_many` hand one out.
     """
 
     def __init__(self, state: State, keys: Keys, ledger: Ledger) -> None:
         self._state = state
         self._ledger = ledger
         self._key_id = keys.pseudonym_key_id
-        self._cipher = ChaCha20Poly1305(keys.vault_key)
+        self._sealer = Sealer(keys.vault_key)
 
     def seal(
         self,
@@ -110,7 +139,7 @@ class Vault:
                 query = sa.select(_SEALED.c.pseudonym, _SEALED.c.key_id, _SEALED.c.sealed, _SEALED.c.expires_at)
                 rows = connection.execute(query.where(where).order_by(_SEALED.c.pseudonym)).all()
             valid = [row for row in rows if row.expires_at is None or row.expires_at > microseconds(at)]
-            opened |= {row.pseudonym: self._opened(kind, row.pseudonym, row.key_id, row.sealed) for row in valid}
+            opened |= {row.pseudonym: self._sealer.opened(kind, row.pseudonym, row.key_id, row.sealed) for row in valid}
         self._record("vault.open", kind, list(opened), actor=actor, reason=reason, at=at)
         return opened
 
@@ -147,7 +176,6 @@ class Vault:
             fresh = rows.filter(
                 pc.invert(pc.is_in(rows["pseudonym"], value_set=self._known_among(connection, kind, rows)))
             )
-            nonces = os.urandom(NONCE_BYTES * fresh.num_rows)
             expiry = None if expires_at is None else microseconds(expires_at)
             self._state.insert_new(
                 connection,
@@ -157,14 +185,11 @@ class Vault:
                         "identity_class": kind,
                         "pseudonym": pseudonym,
                         "key_id": self._key_id,
-                        "sealed": self._sealed(kind, pseudonym, value, nonces[at : at + NONCE_BYTES]),
+                        "sealed": self._sealer.sealed(kind, pseudonym, self._key_id, value),
                         "expires_at": expiry,
                     }
-                    for pseudonym, value, at in zip(
-                        fresh["pseudonym"].to_pylist(),
-                        fresh["value_first"].to_pylist(),
-                        range(0, len(nonces), NONCE_BYTES),
-                        strict=True,
+                    for pseudonym, value in zip(
+                        fresh["pseudonym"].to_pylist(), fresh["value_first"].to_pylist(), strict=True
                     )
                 ],
             )
@@ -177,19 +202,6 @@ class Vault:
             )
         )
         return pa.array(list(found.scalars()), pa.int64())
-
-    def _sealed(self, kind: str, pseudonym: int, value: str, nonce: bytes) -> bytes:
-        return nonce + self._cipher.encrypt(nonce, value.encode(), _associated(kind, pseudonym, self._key_id))
-
-    def _opened(self, kind: str, pseudonym: int, key_id: str, sealed: bytes) -> str:
-        try:
-            associated = _associated(kind, pseudonym, key_id)
-            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated).decode()
-        except InvalidTag as error:
-            raise VaultError(
-                f"an identity of class {kind} does not open: the row was changed or the vault key is another one; "
-                "check that STILLWATCH_KEYS names the key file of this workspace"
-            ) from error
 
     def _record(
         self, event: str, kind: str, pseudonyms: Sequence[int], *, actor: str, reason: str, at: datetime

@@ -95,8 +95,23 @@ class Workspace:
 
     @cached_property
     def keys(self) -> Keys:
-        """The workspace's secrets."""
-        return Keys.load(key_file(self.workspace_id, self.environ))
+        """The workspace's secrets.
+
+        Raises:
+            ConfigError: they cannot be read, or a rotation of them was cut off.
+        """
+        keys = Keys.load(self.key_file)
+        if keys.next is not None:
+            raise ConfigError(
+                f"the rotation of keys from {keys.pseudonym_key_id} to {keys.next.key_id} was cut off; "
+                "run `stillwatch keys rotate` again to finish it"
+            )
+        return keys
+
+    @property
+    def key_file(self) -> Path:
+        """Where the keys are."""
+        return key_file(self.workspace_id, self.environ)
 
     @cached_property
     def state(self) -> "State":
@@ -133,10 +148,10 @@ class Workspace:
 
         return Vault(self.state, self.keys, self.ledger)
 
-    def reopen_state(self) -> None:
-        """Open the state database and what stands in it anew: its layout has changed."""
+    def reopen(self) -> None:
+        """Open keys, state database and what stands in it anew: they have changed."""
         self.close()
-        for name in ("state", "ledger", "journal", "checkpoints", "vault"):
+        for name in ("keys", "state", "ledger", "journal", "checkpoints", "vault"):
             self.__dict__.pop(name, None)
 
     def close(self) -> None:
@@ -162,7 +177,7 @@ class Workspace:
             raise ConfigError(
                 f"workspace {self.path} cannot be made ({error.strerror}); choose another folder"
             ) from error
-        keys_at = key_file(self.workspace_id, self.environ)
+        keys_at = self.key_file
         # NOTE: keys that exist were made by whoever runs this deployment and named them by STILLWATCH_KEYS.
         keys = Keys.load(keys_at) if keys_at.exists() else Keys.create(keys_at)
         Lake.create(self.lake_folder, settings=self.settings, key_id=keys.pseudonym_key_id)

@@ -44,6 +44,7 @@ class Writer:
         self._held = contextlib.ExitStack()
         self._base: Manifest | None = None
         self._base_body = b""
+        self._key_id = ""
         self._staged: dict[tuple[str, str], PartitionEntry] = {}
         self._buffers = Buffers()
         self._written: set[str] = set()
@@ -163,11 +164,13 @@ class Writer:
             self._staged[table.name, partition] = msgspec.structs.replace(entry, segments=tuple(merged))
         return n_fewer
 
-    def rewrite(self, table: Table, partition: str, change: Callable[[pa.Table], pa.Table]) -> int:
+    def rewrite(
+        self, table: Table, partition: str, change: Callable[[pa.Table], pa.Table], *, says_the_same: bool = False
+    ) -> int:
         """Put `change` of each segment's rows in place of the segment; returns how many segments changed.
 
         A segment of which `change` returns the very object that it got stays as it is. At most one segment is in
-        memory; where none changed the generation stays.
+        memory. Where none changed the generation stays, and also where the new rows say the same in other words.
 
         Raises:
             SchemaMismatch: the rows do not have the shape of the table.
@@ -177,14 +180,21 @@ class Writer:
         self._flush_partition(table, partition)
         kept: list[Segment] = []
         n_changed = 0
-        for segment in self._entry(table, partition).segments:
+        entry = self._entry(table, partition)
+        for segment in entry.segments:
             rows = self._read(table, segment)
             fresh = change(rows)
             n_changed += fresh is not rows
             kept += [segment] if fresh is rows else self._write(table, partition, segments.conform(table, fresh))
         if n_changed:
             self._stage(table, partition, tuple(kept))
+        if n_changed and says_the_same:
+            self._staged[table.name, partition] = PartitionEntry(entry.generation, tuple(kept))
         return n_changed
+
+    def set_key(self, key_id: str) -> None:
+        """Say under which pseudonym key all rows are from the next commit on."""
+        self._key_id = key_id
 
     def n_segments(self, table: Table, partition: str) -> int:
         """Segments of one partition, those staged by this writer included: what `compact` would look at."""
@@ -223,11 +233,11 @@ class Writer:
         for buffer in self._buffers.all():
             self._flush(buffer)
         base = self._manifest
-        if not self._staged:
+        if not self._staged and self._key_id == base.key_id:
             return base.version
         if self._storage.read(MANIFEST) != self._base_body:
             raise LakeLocked(f"another writer committed to lake {self._storage.root}; run one writer, then start again")
-        following = _successor(base, self._staged, now=self._clock())
+        following = _successor(base, self._staged, now=self._clock(), key_id=self._key_id)
         body = manifests.encode(following)
         unused = self._written - following.paths()
         self._written.clear()  # whatever happens from here on, the next writer's sweep decides by the manifest
@@ -263,7 +273,7 @@ class Writer:
                 f"lake {self._storage.root} has schema_version {base.schema_version} and can only be read; "
                 "run `stillwatch migrate`"
             )
-        self._base, self._base_body = base, body
+        self._base, self._base_body, self._key_id = base, body, base.key_id
 
     def _sweep(self, started_at: datetime) -> None:
         """Remove what dead writers left behind and what no reader may still need."""
@@ -329,11 +339,13 @@ class Writer:
         return segments.conform(table, pq.read_table(pa.BufferReader(body)))
 
 
-def _successor(base: Manifest, staged: dict[tuple[str, str], PartitionEntry], *, now: datetime) -> Manifest:
+def _successor(
+    base: Manifest, staged: dict[tuple[str, str], PartitionEntry], *, now: datetime, key_id: str
+) -> Manifest:
     tables = {name: dict(entries) for name, entries in base.tables.items()}
     for (name, partition), entry in staged.items():
         tables.setdefault(name, {})[partition] = entry
-    following = msgspec.structs.replace(base, version=base.version + 1, committed_at=now, tables=tables)
+    following = msgspec.structs.replace(base, version=base.version + 1, committed_at=now, tables=tables, key_id=key_id)
     gone = sorted(base.paths() - following.paths())
     return msgspec.structs.replace(following, retired=(*base.retired, *(Retired(path, now) for path in gone)))
 
