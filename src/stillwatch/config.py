@@ -21,6 +21,7 @@ from stillwatch.exposure import Settings as ExposureSettings
 from stillwatch.features import Settings as FeatureSettings
 from stillwatch.grouping import Settings as GroupingSettings
 from stillwatch.ingest import Settings as IngestSettings
+from stillwatch.lifecycle.settings import Settings as RetentionSettings
 from stillwatch.provenance.settings import Settings as ProvenanceSettings
 from stillwatch.pulse import Settings as PulseSettings
 from stillwatch.response.settings import Settings as ResponseSettings
@@ -140,6 +141,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     response: ResponseSettings = msgspec.field(default_factory=ResponseSettings)
     screening: ScreeningSettings = msgspec.field(default_factory=ScreeningSettings)
     provenance: ProvenanceSettings = msgspec.field(default_factory=ProvenanceSettings)
+    retention: RetentionSettings = msgspec.field(default_factory=RetentionSettings)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
     watch: WatchSettings = msgspec.field(default_factory=WatchSettings)
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)

@@ -53,6 +53,7 @@ VERBS = {
     "migrate": "lifecycle:migrate",
     "backup": "lifecycle:backup",
     "restore": "lifecycle:restore",
+    "prune": "lifecycle:prune",
     "erase": "lifecycle:erase",
     "hold": "lifecycle:hold",
 }

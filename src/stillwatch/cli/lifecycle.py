@@ -1,9 +1,9 @@
-"""`migrate`, `backup`, `restore`, `erase`, `hold`: what an operator does over years."""
+"""`migrate`, `backup`, `restore`, `prune`, `erase`, `hold`: what an operator does over years."""
 
 import getpass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -134,6 +134,27 @@ def _detect_again(watch: "Stillwatch") -> None:
     watch.detect(as_of=latest["as_of"], known_at=latest["known_at"])
     if had_exposure:
         watch.expose(latest["run_id"])
+
+
+def prune(action: Literal["plan", "apply"], *, by: str | None = None, format: FormatFlag = "table") -> None:
+    """Say what is past its time by [retention] and [ingest], or take it out. Rows under a legal hold stay.
+
+    Examples:
+        stillwatch prune plan
+        stillwatch prune apply
+
+    Parameters
+    ----------
+    by
+        Who takes it out; default: the name of this login.
+    """
+    with current().open() as watch:
+        keeper = custodian(watch)
+        found = keeper.expiring() if action == "plan" else keeper.prune(actor=by or getpass.getuser())
+    rows: list[Row] = [{"table": one.table, "n_rows": one.n_rows, "n_held": one.n_held} for one in found]
+    _print(rows, ["table", "n_rows", "n_held"], format)
+    if not rows:
+        talk("nothing is past its time")
 
 
 def hold(

@@ -125,7 +125,7 @@ class Registrar:
                     identity_class,
                     pa.array(values.keys(), pa.int64()),
                     pa.array(values.values(), pa.string()),
-                    expires_at=sealed_at + self.settings.sealed_age,
+                    expires_at=sealed_at + self.settings.sealed_age(identity_class),
                 )
         self.writer.commit()
         self.snapshot = self._lake.snapshot()

@@ -21,7 +21,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sealed_classes: tuple[str, ...] = IDENTITY_CLASSES
     """Classes of identity whose raw values are sealed in the vault, when there is one."""
     sealed_days: int = 365
-    """A sealed value expires this many days after it was last ingested."""
+    """A sealed value expires this many days after it was first sealed."""
+    sealed_days_of: dict[str, int] = {}
+    """Class of identity to days, in place of `sealed_days`."""
     identity_order: dict[str, tuple[str, ...]] = {}
     """Source name to the columns that may serve as account, best first; in place of the source's own order."""
     records_per_commit: int = 5_000_000
@@ -33,6 +35,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unknown = sorted(set(self.sealed_classes) - set(IDENTITY_CLASSES))
         if unknown:
             raise ValueError(f"sealed_classes {unknown} are unknown; the classes are {', '.join(IDENTITY_CLASSES)}")
+        unknown = sorted(set(self.sealed_days_of) - set(IDENTITY_CLASSES))
+        if unknown or any(days < 1 for days in self.sealed_days_of.values()):
+            raise ValueError(f"sealed_days_of: at least 1 day for each of {', '.join(IDENTITY_CLASSES)}, got {unknown}")
         for name in ("contents_days", "sealed_days", "records_per_commit", "keys_in_memory"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -42,7 +47,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """How long stored text lives."""
         return timedelta(days=self.contents_days)
 
-    @property
-    def sealed_age(self) -> timedelta:
-        """How long a sealed value lives."""
-        return timedelta(days=self.sealed_days)
+    def sealed_age(self, identity_class: str) -> timedelta:
+        """How long a sealed value of a class lives."""
+        return timedelta(days=self.sealed_days_of.get(identity_class, self.sealed_days))

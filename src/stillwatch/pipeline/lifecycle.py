@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -22,10 +22,11 @@ from stillwatch.pipeline.daily import refresh_features, stale_days
 from stillwatch.pipeline.response import Responder
 from stillwatch.store.backup import Contents, back_up
 from stillwatch.store.erasure import Forgotten, forget_account, names_account
+from stillwatch.store.expiry import expire_rows, n_expiring
 from stillwatch.store.holds import Hold, Holds
 from stillwatch.store.keys import Keys, NextKeys
 from stillwatch.store.lake import Snapshot
-from stillwatch.store.ledger import Ledger
+from stillwatch.store.ledger import Body, Ledger
 from stillwatch.store.migrations import Change, migrate_lake, migrate_state, pending_of_lake, pending_of_state
 from stillwatch.store.rekeying import Rekeyed, check_vault, key_id, rekey_state
 from stillwatch.store.spool import Spool, sealed_files
@@ -34,6 +35,7 @@ from stillwatch.store.workspace import Workspace
 
 BACKED_UP: Final = "workspace.backed_up"
 MIGRATED: Final = "workspace.migrated"
+PRUNED: Final = "retention.applied"
 TRIES: Final = 5
 """Times that erasing brings aggregates up to date again because somebody ingested in between."""
 
@@ -46,6 +48,15 @@ class Erased:
     n_rows: int
     forgotten: Forgotten
     runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Rows of one table that are past their time, and how many of such rows stay for a hold."""
+
+    table: str
+    n_rows: int
+    n_held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +201,68 @@ class Custodian:
         )
         return next(hold for hold in self.holds.standing(at) if hold.hold_id == hold_id)
 
+    # -- retention ----------------------------------------------------------------------------------------------------
+
+    def expiring(self) -> list[Expired]:
+        """What `prune` would take out now, by table; tables of which nothing is due are left out."""
+        now = self._clock()
+        due = lifecycle.expiring(self._workspace.lake.snapshot(), self._settings, self.holds.held(now), now)
+        found = [
+            Expired(name, sum(one.n_rows for one in due if one.table.name == name),
+                    sum(one.n_held for one in due if one.table.name == name))
+            for name in dict.fromkeys(one.table.name for one in due)
+        ]  # fmt: skip
+        for name, column, before in self._dated(now):
+            found.append(Expired(name, n_expiring(self._workspace.state, name, column, before), 0))
+        found.append(Expired("identities", *self._n_identities(now)))
+        return [one for one in found if one.n_rows]
+
+    def prune(self, *, actor: str) -> list[Expired]:
+        """Take out what is past its time, rows under hold excepted, and enter the counts into the ledger."""
+        done, now, lake = self.expiring(), self._clock(), self._workspace.lake
+        held = self.holds.held(now)
+        self._refresh()
+        with lake.write() as writer:
+            snapshot = lake.snapshot()
+            due = lifecycle.expiring(snapshot, self._settings, held, now)
+            lifecycle.expire(writer, snapshot, due, held, now)
+            writer.commit()
+        for name, column, before in self._dated(now):
+            expire_rows(self._workspace.state, name, column, before)
+        self._workspace.vault.expire(now, self._held_identities(now))
+        if done:
+            rows = {one.table: one.n_rows for one in done}
+            body: Body = {"actor": actor, "rows": rows, "n_held": sum(one.n_held for one in done)}
+            self._workspace.ledger.append(PRUNED, body, now)
+        return done
+
+    def _held_identities(self, now: datetime) -> dict[str, frozenset[int]]:
+        return lifecycle.held_identities(self._workspace.lake.snapshot(), self.holds.held(now))
+
+    def _n_identities(self, now: datetime) -> tuple[int, int]:
+        """Sealed identities that are past their time: those that go, and those that a hold keeps."""
+        vault = self._workspace.vault
+        n_all, n_due = len(vault.expired(now)), len(vault.expired(now, self._held_identities(now)))
+        return n_due, n_all - n_due
+
+    def _dated(self, now: datetime) -> list[tuple[str, str, datetime]]:
+        days = self._settings.days
+        return [
+            (name, column, now - timedelta(days=days[name]))
+            for name, column in lifecycle.BY_TIME.items()
+            if name in days
+        ]
+
+    @property
+    def _settings(self) -> lifecycle.Settings:
+        return self._config.retention
+
+    def _refresh(self) -> None:
+        """Bring daily aggregates up to date, without an engine where they are."""
+        if _stale(self._workspace.lake.snapshot()):
+            with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine:
+                refresh_features(self._workspace.lake, engine=engine, config=self._config)
+
     # -- erasing ------------------------------------------------------------------------------------------------------
 
     def erase(self, account_id: str, *, actor: str, reason: str) -> Erased:
@@ -216,9 +289,7 @@ class Custodian:
     def _erase(self, account_id: str, actor: str, reason: str) -> Erased | None:
         lake, at = self._workspace.lake, self._clock()
         for _ in range(TRIES):
-            if _stale(lake.snapshot()):
-                with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine:
-                    refresh_features(lake, engine=engine, config=self._config)
+            self._refresh()
             with lake.write() as writer:
                 snapshot = lake.snapshot()
                 if _stale(snapshot):

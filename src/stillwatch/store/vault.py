@@ -1,7 +1,7 @@
 """The vault: raw identities, sealed. Everything else in stillwatch holds one-way pseudonyms."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -23,6 +23,9 @@ NONCE_BYTES = 12
 ROWS_AT_ONCE = 20_000
 
 _SEALED = STORED["identities"]
+
+Held = Mapping[str, Collection[int]]
+NONE_HELD: Held = {}
 
 
 class IdentityClass(StrEnum):
@@ -162,11 +165,26 @@ class Vault:
                 self._ledger.forget(connection, subject)
         return len(kinds)
 
-    def expire(self, now: datetime) -> int:
-        """Remove every identity whose time is over at `now`; returns how many rows went."""
+    def expired(self, now: datetime, held: Held = NONE_HELD) -> list[tuple[str, int]]:
+        """Class and pseudonym of every identity whose time is over at `now`; `held` ones stay, by class."""
+        query = sa.select(_SEALED.c.identity_class, _SEALED.c.pseudonym).where(
+            _SEALED.c.expires_at <= microseconds(now)
+        )
+        with self._state.reading() as connection:
+            return [
+                (kind, pseudonym)
+                for kind, pseudonym in connection.execute(query)
+                if pseudonym not in held.get(kind, frozenset())
+            ]
+
+    def expire(self, now: datetime, held: Held = NONE_HELD) -> int:
+        """Remove every identity whose time is over at `now`; returns how many rows went. `held` ones stay, by class."""
+        over = self.expired(now, held)
         with self._state.writing() as connection:
-            result = connection.execute(sa.delete(_SEALED).where(_SEALED.c.expires_at <= microseconds(now)))
-            n_expired = result.rowcount
+            mine = (_SEALED.c.identity_class == sa.bindparam("kind")) & (_SEALED.c.pseudonym == sa.bindparam("one"))
+            if over:
+                connection.execute(sa.delete(_SEALED).where(mine), [{"kind": kind, "one": one} for kind, one in over])
+            n_expired = len(over)
             if n_expired:
                 self._ledger.append_within(connection, "vault.expire", {"n_identities": n_expired}, now)
         return n_expired
