@@ -2,10 +2,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stillwatch.cli.setup import _bases
 from stillwatch.errors import ConfigError
 from stillwatch.guard import FieldClass, Policy, load_policy, shipped_policy
 from stillwatch.guard.shapes import BANDS, band, band_floor
+from stillwatch.pipeline.health import said_of_bases
 from tests.guard.objects import AT
 
 SHIPPED = shipped_policy()
@@ -73,5 +73,6 @@ def test_each_count_lies_in_its_band() -> None:
 
 def test_doctor_warns_about_a_legal_basis_that_ran_out(policy: Policy) -> None:
     late = policy.expired(datetime(2026, 10, 1, tzinfo=UTC))
-    assert "cisa2015 ended on 2026-09-30" in _bases(late)
-    assert "holds" in _bases([])
+    assert "cisa2015 ended on 2026-09-30" in said_of_bases(late, late)
+    assert "cisa2015 ends on 2026-09-30" in said_of_bases([], late)
+    assert "holds" in said_of_bases([], [])

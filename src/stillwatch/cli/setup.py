@@ -1,9 +1,7 @@
 """`init`, `doctor`, `config`, `schema`."""
 
 import platform
-import shutil
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,14 +10,10 @@ from cyclopts import Parameter
 
 from stillwatch.cli.context import current
 from stillwatch.cli.output import Format, show_table, talk, write_json
-from stillwatch.errors import EnvironmentFault, LedgerError, StillwatchError, UsageError
+from stillwatch.errors import EnvironmentFault, StillwatchError, UsageError
 
 if TYPE_CHECKING:
-    from stillwatch.guard.policy import Basis
-    from stillwatch.store.workspace import Workspace
-
-FREE_GIB = 5.0
-"""Free space under which `doctor` warns; a month of 1M exchanges a day without text takes about as much."""
+    from stillwatch.pipeline.health import Check
 
 
 def init() -> None:
@@ -35,43 +29,35 @@ def init() -> None:
         talk("next: stillwatch ingest PATH --source litellm|otlp|envoy|canonical|mapped")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of `doctor`."""
-
-    name: str
-    state: Literal["ok", "warn", "fail"]
-    detail: str
-
-
 def doctor(*, format: Annotated[Format, Parameter(name=["--format"])] = "table") -> int:
-    """Check the installation and the workspace; exit code 5 when something is broken.
+    """Check the installation and the workspace, and say what mends each fault; exit code 5 when something is broken.
 
     Example: stillwatch doctor --format json
     """
-    checks = [_python(), _memory(), *_packages(), *_workspace(current().workspace)]
-    rows: list[dict[str, object]] = [{"check": c.name, "state": c.state, "detail": c.detail} for c in checks]
+    checks = [_python(), *_packages(), *_workspace(current().workspace)]
+    rows: list[dict[str, object]] = [
+        {"check": c.name, "state": c.state, "detail": c.detail, "fix": c.fix} for c in checks
+    ]
     if format == "json":
         write_json(rows)
     else:
-        show_table(rows, ["check", "state", "detail"])
+        show_table(rows, ["check", "state", "detail", "fix"])
     if any(check.state == "fail" for check in checks):
         raise EnvironmentFault("a check failed; see the lines marked fail")
     return 0
 
 
-def _python() -> Check:
+def _python() -> "Check":
+    from stillwatch.pipeline.health import Check
+
     good = sys.version_info >= (3, 11)
     return Check("python", "ok" if good else "fail", f"{platform.python_version()}; 3.11 or later is needed")
 
 
-def _memory() -> Check:
-    free = shutil.disk_usage(Path.cwd()).free / 2**30
-    return Check("disk", "ok" if free > FREE_GIB else "warn", f"{free:.0f} GiB free here")
-
-
-def _packages() -> list[Check]:
+def _packages() -> "list[Check]":
     from importlib.metadata import PackageNotFoundError, version
+
+    from stillwatch.pipeline.health import Check
 
     found = []
     for package, why in (
@@ -83,51 +69,20 @@ def _packages() -> list[Check]:
             found.append(Check(package, "ok", f"{version(package)}: {why}"))
         except PackageNotFoundError:
             state: Literal["warn", "fail"] = "warn" if why.startswith("optional") else "fail"
-            found.append(Check(package, state, f"not installed ({why}): pip install 'stillwatch[spark]'"))
+            found.append(Check(package, state, f"not installed ({why})", "pip install 'stillwatch[spark]'"))
     return found
 
 
-def _workspace(path: Path) -> list[Check]:
+def _workspace(path: Path) -> "list[Check]":
+    from stillwatch.pipeline.health import Check, examine
+    from stillwatch.store.workspace import Workspace
+
     try:
-        with current().open() as watch:
-            snapshot = watch.workspace.lake.snapshot()
-            keys = watch.workspace.keys.pseudonym_key_id
-            chosen = watch.calibration()
-            batches = watch.batches().table
-            sealed = _sealed(watch.workspace)
-            expired = watch.sharing.policy.expired(datetime.now(UTC))
+        settings = current().settings().config
+        with Workspace.open(path, state_url=settings.state.url) as workspace:
+            return examine(workspace, settings, clock=lambda: datetime.now(UTC))
     except StillwatchError as error:
-        return [Check("workspace", "warn", str(error))]
-    rejected = sum(batches["rejected"].to_pylist())
-    return [
-        Check("workspace", "ok", f"{path}, lake version {snapshot.version}, schema {snapshot.schema_version}"),
-        Check("keys", "ok", f"pseudonym key {keys}, outside of the workspace"),
-        Check("calibration", "ok", f"{chosen['kind']} {str(chosen['calibration_id'])[:12]}"),
-        Check("sharing", "warn" if expired else "ok", _bases(expired)),
-        Check(
-            "ingest", "warn" if rejected else "ok", f"{batches.num_rows} batches, {rejected:,} records in quarantine"
-        ),
-        sealed,
-    ]
-
-
-def _sealed(workspace: "Workspace") -> Check:
-    """Whether the stored decisions are those that the ledger sealed."""
-    from stillwatch.store.decisions import Decisions
-
-    try:
-        n = Decisions(workspace.state, workspace.ledger).verify()
-    except LedgerError as error:
-        return Check("decisions", "fail", str(error))
-    return Check("decisions", "ok", f"{n:,} as the ledger sealed them")
-
-
-def _bases(expired: "list[Basis]") -> str:
-    """What to say of legal bases that ran out."""
-    if not expired:
-        return "every legal basis of the sharing policy holds"
-    named = ", ".join(f"{basis.id} ended on {basis.until}" for basis in expired)
-    return f"{named}: sharing falls back to stricter profiles; ask counsel and date the policy's bases"
+        return [Check("workspace", "warn", str(error), f"stillwatch --workspace {path} init")]
 
 
 def config(action: Literal["show"] = "show", *, origin: bool = False) -> None:
