@@ -6,6 +6,9 @@ from pathlib import Path
 from stillwatch.sources import Parsed, Source, mapped, source
 
 FOLDER = Path(__file__).parent
+
+"""Samples written by hand. The first lines of `openai` and `anthropic`, and `langfuse/sample.json`, are captures of the
+genuine SDKs (capture_sdks.py); `langfuse` exports and `bedrock` have the documented shape and were not captured."""
 FIXTURES = tuple(
     (folder, FOLDER / folder / sample)
     for folder, sample in (
@@ -15,6 +18,12 @@ FIXTURES = tuple(
         ("otlp", "sample.json"),
         ("envoy", "sample.jsonl"),
         ("mapped", "sample.jsonl"),
+        ("openai", "sample.jsonl"),
+        ("anthropic", "sample.jsonl"),
+        ("langfuse", "sample.json"),
+        ("langfuse", "sample.jsonl"),
+        ("langfuse", "sample.csv"),
+        ("bedrock", "sample.jsonl"),
     )
 )
 

@@ -113,7 +113,7 @@ def test_fields_are_counted_by_name(fixture: tuple[Source, Path]) -> None:
 
 
 def test_an_unknown_source_is_a_usage_error_that_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="canonical, envoy, litellm, otlp"):
+    with pytest.raises(UsageError, match="anthropic, bedrock, canonical, envoy, langfuse, litellm, openai, otlp"):
         source("nothing")
 
 

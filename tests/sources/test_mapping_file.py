@@ -11,7 +11,7 @@ import pytest
 
 from stillwatch.errors import ConfigError, SourceError
 from stillwatch.sources import mapped
-from stillwatch.sources.mapped import lookup
+from stillwatch.sources.paths import lookup
 from tests.sources.parsing import parse_bytes, reasons, rows
 
 HEAD = 'name = "house"\nformat = "{format}"\n[fields]\n'

@@ -55,6 +55,7 @@ SYSTEM_INSTRUCTIONS = ("gen_ai.system_instructions",)
 TOOL_DEFINITIONS = ("gen_ai.tool.definitions",)
 REQUEST_PARAMETERS = ("llm.invocation_parameters", "langfuse.observation.model.parameters")
 REPLY_BODY = ("output.value",)
+USAGE_DETAILS = ("langfuse.observation.usage_details",)
 """Attributes that hold JSON text, or in log events the structure itself."""
 
 FLAT_INPUT = ("llm.input_messages", "gen_ai.prompt", "llm.prompts")

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.errors import SourceError
 from stillwatch.sources.base import Reject
+from stillwatch.sources.casts import is_text, rescaled
 from stillwatch.sources.digests import raw_digest
 
 PARQUET_MAGIC = b"PAR1"
@@ -96,3 +97,23 @@ def _unread_counts(file: pq.ParquetFile, group: int, names: list[str]) -> dict[s
             known = statistics is not None and statistics.has_null_count
             counts[name] = meta.num_rows - (statistics.null_count if known else 0)
     return counts
+
+
+def python_rows(batch: pa.RecordBatch, uri: str) -> list[dict[str, object]]:
+    """Records of a frame as dictionaries; text that is no UTF-8 shows its damage as the replacement sign."""
+    columns = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        values = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        if is_text(values.type):
+            raw = values.cast(pa.large_binary()).to_pylist()
+            columns[name] = [None if text is None else text.decode("utf-8", "replace") for text in raw]
+            continue
+        if pa.types.is_timestamp(values.type):
+            values = rescaled(values).cast(pa.timestamp("us", tz="UTC"))
+        try:
+            columns[name] = values.to_pylist()
+        except (ValueError, OverflowError) as error:
+            raise SourceError(f"{uri}: column {name} of type {values.type} cannot be read; leave it out") from error
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [
+        {} for _ in range(batch.num_rows)
+    ]

@@ -7,21 +7,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-import pyarrow as pa
-
 from stillwatch.errors import SourceError
 from stillwatch.sources.base import Parsed, Reject, with_compressed
-from stillwatch.sources.casts import is_text, rescaled
 from stillwatch.sources.chunks import frame_records, parse_objects, rejected
 from stillwatch.sources.coercion import Flaw, as_number, canonical_json, from_unit
 from stillwatch.sources.columns import Values
 from stillwatch.sources.csvblocks import read_csv
 from stillwatch.sources.documents import read_documents
-from stillwatch.sources.frames import Frame, parquet_columns, read_parquet
+from stillwatch.sources.frames import Frame, parquet_columns, python_rows, read_parquet
 from stillwatch.sources.jsonlines import decode_object
 from stillwatch.sources.mapping_file import ATTRIBUTES, PER_SECOND, Mapping, Rule, read_mapping
 from stillwatch.sources.messages import definitions_json, output_text, prompt_text, system_text, tool_call_names
+from stillwatch.sources.paths import lookup, opened
 from stillwatch.sources.records import Record, Row, allowed_attributes, first_present, joined
 from stillwatch.sources.streams import SteadyStream
 
@@ -111,34 +108,13 @@ class Mapped:
         columns: dict[str, Values] = {name: frame.batch.column(path) for name, path in direct.items() if path}
         rest = {name: rule for name, rule in rules.items() if name not in direct}
         if rest or self.mapping.attributes:
-            rows = _python_rows(frame.batch, uri)
+            rows = python_rows(frame.batch, uri)
             for name, rule in rest.items():
                 columns[name] = [value_of(rule, row, uri) for row in rows]
             if self.mapping.attributes:
                 paths = self.mapping.attributes
                 columns[ATTRIBUTES] = [allowed_attributes({path: lookup(row, path) for path in paths}) for row in rows]
         return frame_records(frame, columns, required=REQUIRED)
-
-
-def lookup(value: object, path: str) -> object:
-    """What stands at a dotted path; null when nothing does.
-
-    A key that itself has dots is found too: the longest key wins. A number steps into a list. Text that holds a JSON
-    object or list is stepped into as if it were one.
-    """
-    if isinstance(value, str):
-        value = _opened(value)
-    if isinstance(value, dict):
-        if path in value:
-            return value[path]
-        for cut in sorted((i for i, sign in enumerate(path) if sign == "."), reverse=True):
-            if path[:cut] in value and (found := lookup(value[path[:cut]], path[cut + 1 :])) is not None:
-                return found
-    if isinstance(value, list):
-        step, _, rest = path.partition(".")
-        if step.isdecimal() and len(step) < 6 and int(step) < len(value):
-            return lookup(value[int(step)], rest) if rest else value[int(step)]
-    return None
 
 
 def value_of(rule: Rule, record: Record, uri: str) -> object:
@@ -187,7 +163,7 @@ def _words(value: object) -> str | None:
 
 
 def _taken(what: str, found: object) -> object:
-    held = _opened(found) if isinstance(found, str) else found
+    held = opened(found)
     if what == "text":
         if isinstance(held, list):
             return joined((item for item in held if isinstance(item, str)), "\n")
@@ -196,16 +172,6 @@ def _taken(what: str, found: object) -> object:
         return definitions_json(held)
     take = {"prompt": prompt_text, "system": system_text, "output": output_text, "tool_calls": tool_call_names}
     return take[what](held)
-
-
-def _opened(text: str) -> object:
-    """The structure that JSON text holds; the text itself when it holds none."""
-    if text[:1] not in ("{", "["):
-        return text
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return text
 
 
 def _moment(found: object, form: str) -> object:
@@ -237,23 +203,3 @@ def _possible_tops(path: str) -> list[str]:
     """Every beginning of a path that may be a column of its own."""
     steps = path.split(".")
     return [".".join(steps[:n]) for n in range(1, len(steps) + 1)]
-
-
-def _python_rows(batch: pa.RecordBatch, uri: str) -> list[dict[str, object]]:
-    """Records of a frame as dictionaries; text that is no UTF-8 shows its damage as the replacement sign."""
-    columns = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        values = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        if is_text(values.type):
-            raw = values.cast(pa.large_binary()).to_pylist()
-            columns[name] = [None if text is None else text.decode("utf-8", "replace") for text in raw]
-            continue
-        if pa.types.is_timestamp(values.type):
-            values = rescaled(values).cast(pa.timestamp("us", tz="UTC"))
-        try:
-            columns[name] = values.to_pylist()
-        except (ValueError, OverflowError) as error:
-            raise SourceError(f"{uri}: column {name} of type {values.type} cannot be read; leave it out") from error
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [
-        {} for _ in range(batch.num_rows)
-    ]

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-import msgspec
-
 from stillwatch.errors import SourceError
 from stillwatch.sources import attribute_names as names
 from stillwatch.sources.base import Parsed, Reject, uncompressed_name, with_compressed
@@ -20,6 +18,7 @@ from stillwatch.sources.digests import raw_digest
 from stillwatch.sources.documents import MAX_DOCUMENT_BYTES, read_documents
 from stillwatch.sources.flat_lists import unflatten
 from stillwatch.sources.jsonlines import Line, decode_object
+from stillwatch.sources.langfuse_usage import usage_columns
 from stillwatch.sources.messages import (
     definitions_json,
     output_text,
@@ -28,6 +27,7 @@ from stillwatch.sources.messages import (
     tool_call_names,
 )
 from stillwatch.sources.otlp_wire import Damage, Telemetry, from_json, from_protobuf
+from stillwatch.sources.paths import opened
 from stillwatch.sources.records import Record, Row, allowed_attributes, first_present, mapping, text_or_none
 from stillwatch.sources.settings import OtlpSettings
 from stillwatch.sources.streams import SteadyStream
@@ -51,7 +51,10 @@ class Otlp:
 
     def parse(self, stream: BinaryIO, *, uri: str) -> Iterator[Parsed]:
         """Yield one row a model call reported by a span or a log event, in file order."""
-        steady = SteadyStream(stream)
+        yield from self.parse_steady(SteadyStream(stream), uri=uri)
+
+    def parse_steady(self, steady: SteadyStream, *, uri: str) -> Iterator[Parsed]:
+        """As `parse`, of a stream whose head was looked at already."""
         builder = ChunkBuilder(REQUIRED)
         for line, found in _telemetry(steady, uri):
             if isinstance(found, Reject):
@@ -79,6 +82,8 @@ class Otlp:
         row["request_model"] = first_present(row["request_model"], row["response_model"])
         ids = [part for part in (call.trace_id, call.span_id) if part not in NO_ID]
         place = ":".join(ids) if len(ids) == 2 else f"record:{raw_digest(call.raw)}"
+        usage = usage_columns(_structure(known, names.USAGE_DETAILS))
+        row |= {column: count for column, count in usage.items() if row.get(column) is None}
         return row | _content(known) | {
             "source_record_id": f"{place}:{call.start_ns}" if call.is_event else place,
             "call_id": first_present(row["response_id"], place if len(ids) == 2 else None),
@@ -169,13 +174,7 @@ def _is_json(head: bytes, uri: str) -> bool:
 
 def _structure(attributes: Record, candidates: tuple[str, ...]) -> object:
     """The first present attribute as a structure: decoded where it is JSON text, as it is where it is not."""
-    value = _first(attributes, candidates)
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return value
-    return value
+    return opened(_first(attributes, candidates))
 
 
 def _content(attributes: Record) -> Row:

@@ -42,9 +42,54 @@ class EnvoySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trusted_hops: int = 0
 
 
+class PairSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How logged pairs of request and reply are read.
+
+    `account_fields`, `org_fields`: paths into the log record that name the account and the organisation, best first;
+    `headers.NAME` is a header of the request. Name only headers that your edge writes. `call_id_fields`: what names
+    the call, best first; `response_id` and `request_id` are the API's own. `trusted_hops`: 0 takes the address that
+    the log states; n takes the n-th from the right of `x-forwarded-for`. `ja3_header`, `ja4_header`: headers in which
+    your edge puts TLS fingerprints. `provider_name`: whose API it is; other providers speak the same one.
+    """
+
+    account_fields: tuple[str, ...] = ("account_id", "headers.x-account-id")
+    org_fields: tuple[str, ...] = ("org_id", "headers.openai-organization")
+    call_id_fields: tuple[str, ...] = ("call_id", "response_id", "request_id")
+    trusted_hops: int = 0
+    ja3_header: str = "x-ja3"
+    ja4_header: str = "x-ja4"
+    provider_name: str = ""
+
+
+class LangfuseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How Langfuse exports are read.
+
+    `traces`: files of the `traces/` table that tell the user and session of the older `observations/` table.
+    """
+
+    traces: tuple[str, ...] = ()
+
+
+class BedrockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How Bedrock invocation logs are read.
+
+    `account_fields`, `end_user_fields`: paths into the log entry that name the account and the end user, best first;
+    one role may serve many accounts, and then only `requestMetadata` knows them. `call_id_order`: which of
+    `response_id` (in the body of some models) and `request_id` names the call, best first.
+    """
+
+    account_fields: tuple[str, ...] = ("identity.arn",)
+    end_user_fields: tuple[str, ...] = ("requestMetadata.user_id", "requestMetadata.userId")
+    call_id_order: tuple[str, ...] = ("response_id", "request_id")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of the sources that have any, by source name."""
 
     litellm: LitellmSettings = msgspec.field(default_factory=LitellmSettings)
     otlp: OtlpSettings = msgspec.field(default_factory=OtlpSettings)
     envoy: EnvoySettings = msgspec.field(default_factory=EnvoySettings)
+    openai: PairSettings = msgspec.field(default_factory=PairSettings)
+    anthropic: PairSettings = msgspec.field(default_factory=PairSettings)
+    bedrock: BedrockSettings = msgspec.field(default_factory=BedrockSettings)
+    langfuse: LangfuseSettings = msgspec.field(default_factory=LangfuseSettings)
