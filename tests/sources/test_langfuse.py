@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -99,3 +100,44 @@ def test_an_observation_from_the_sdk_and_from_an_export_is_one_record() -> None:
 def test_kinds_of_tokens_add_up_to_all_input_and_all_output(details: object, n_input: int, n_output: int) -> None:
     columns = usage_columns(details)
     assert (columns["input_tokens"], columns["output_tokens"]) == (n_input, n_output)
+
+
+def test_the_published_queries_give_rows_that_the_source_reads() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sources" / "langfuse.md").read_text(encoding="utf-8")
+    older, newer = (block.partition("```")[0] for block in page.split("```sql")[1:])
+    calls = [json.loads(text) for text in SAMPLE.read_text().splitlines()[:5]]
+    kept = ("start_time", "end_time", "type", "level", "environment", "provided_model_name", "model_parameters")
+    texts = (*kept, "trace_id", "project_id", "user_id", "session_id", "input", "output")
+    lists = {"usage_details": "json", "tool_definitions": "json", "tool_call_names": "varchar[]"}
+    with duckdb.connect() as connection:
+        columns = ", ".join([*(f"{name} varchar" for name in texts), *(f"{n} {kind}" for n, kind in lists.items())])
+        connection.execute(f"create table events_full (span_id varchar, {columns})")
+        connection.execute(
+            f"create table observations (id varchar, {columns.replace('user_id varchar, session_id varchar, ', '')})"
+        )
+        connection.execute("create table traces (id varchar, project_id varchar, user_id varchar, session_id varchar)")
+        for call in calls:
+            named = {**call, "span_id": call.get("span_id") or call["id"]}
+            _insert(connection, "events_full", named)
+            _insert(connection, "observations", {**named, "id": named["span_id"]})
+        connection.execute(
+            "insert into traces select distinct trace_id, project_id, user_id, session_id from events_full"
+        )
+        found = [_rows(connection, query) for query in (older, newer)]
+    names = ("source_record_id", "account_id", "conversation_id", "input_tokens", "prompt", "tool_call_names")
+    by_id = [{row["source_record_id"]: tuple(row[name] for name in names) for row in read} for read in found]
+    assert by_id[0] == by_id[1]
+    assert sorted(row["account_id"] or "" for row in found[0]) == ["", "user-1", "user-1", "user-2"]
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, record: dict[str, object]) -> None:
+    columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
+    values = [record.get(name) for name in columns]
+    packed = [json.dumps(value) if isinstance(value, dict) else value for value in values]
+    connection.execute(f"insert into {table} values ({', '.join('?' * len(columns))})", packed)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, object]]:
+    held = io.BytesIO()
+    pq.write_table(connection.sql(query).to_arrow_table(), held)
+    return rows(parse_bytes(source("langfuse"), held.getvalue(), "x.parquet"))

@@ -40,7 +40,7 @@ def ingest(
     paths
         Files or folders; or the word `accounts` or `account-events`, then files.
     source
-        canonical, litellm, otlp, envoy, or mapped with --mapping.
+        canonical, litellm, otlp, envoy, openai, anthropic, langfuse, bedrock, or mapped with --mapping.
     mapping
         Mapping file of source `mapped`.
     max_rejected
