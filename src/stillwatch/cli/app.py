@@ -28,6 +28,7 @@ VERBS = {
     "config": "setup:config",
     "schema": "setup:schema",
     "ingest": "ingest:ingest",
+    "sources": "sources:sources",
     "detect": "detect:detect",
     "calibrate": "detect:calibrate",
     "pulse": "pulse:pulse",

@@ -123,7 +123,7 @@ def value_of(rule: Rule, record: Record, uri: str) -> object:
         return None
     found = _origin(rule, record, uri)
     if rule.take is not None:
-        found = _taken(rule.take, found)
+        found = taken(rule.take, found)
     if rule.values:
         found = rule.values.get(_words(found) or "", rule.default)
     elif found is None or found == "":
@@ -162,7 +162,8 @@ def _words(value: object) -> str | None:
     return str(value) if isinstance(value, (str, int, float)) and value != "" else None
 
 
-def _taken(what: str, found: object) -> object:
+def taken(what: str, found: object) -> object:
+    """What a rule's `take` makes of a value: text, names of tools, or JSON; null where the value has none."""
     held = opened(found)
     if what == "text":
         if isinstance(held, list):

@@ -1,5 +1,6 @@
 """The mapping file of the source `mapped`: TOML -> one checked rule for each canonical field."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -122,3 +123,25 @@ def _pattern_faults(pattern: str) -> list[str]:
     except re.error as error:
         return [f"uri is no valid pattern: {error}"]
     return [] if n_groups == 1 else [f"uri must have exactly one group, has {n_groups}"]
+
+
+def written(mapping: Mapping, *, missing: tuple[str, ...] = ()) -> str:
+    """The text of a mapping file; each field of `missing` stands there as a comment to be filled in."""
+    lines = [f"{name} = {_toml(getattr(mapping, name))}" for name in ("name", "version", "format", "identity_order")]
+    lines += [f"attributes = {_toml(mapping.attributes)}"] if mapping.attributes else []
+    lines += ["", "[fields]", *(f'# {name} = "..."   # required, and nothing was found for it' for name in missing)]
+    for name, rule in mapping.rules().items():
+        said = {key: value for key, value in msgspec.to_builtins(rule).items() if value != getattr(Rule(), key)}
+        lines.append(f"{name} = {_toml(said['path'] if said.keys() == {'path'} and rule.path in rule.paths else said)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it; JSON strings, numbers and lists are TOML too."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(name)} = {_toml(item)}" for name, item in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=True)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
