@@ -131,7 +131,7 @@ class Stillwatch:
         Raises:
             UsageError: the source does not exist, or `mapped` came without a mapping file.
         """
-        chosen = _source(source, mapping, self.config.sources)
+        chosen = sources.chosen(source, mapping, self.config.sources)
         reports = ingest_paths(
             [Path(path) for path in paths], chosen, lake=self.workspace.lake, keys=self.workspace.keys,
             vault=self.workspace.vault, settings=self.config.ingest, clock=self._clock, progress=progress,
@@ -380,13 +380,3 @@ class Stillwatch:
 
     def _engine(self) -> AbstractContextManager[Engine]:
         return closing(open_engine(self.config.detect.engine, self.config.engines))
-
-
-def _source(name: str, mapping: Path | None, settings: sources.Settings) -> sources.Source:
-    if name != "mapped":
-        return sources.source(name, settings)
-    if mapping is None:
-        raise UsageError("source `mapped` needs --mapping FILE; docs/mapping.md describes the file")
-    from stillwatch.sources import mapped
-
-    return mapped.load(mapping)

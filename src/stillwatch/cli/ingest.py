@@ -24,6 +24,9 @@ def ingest(
     source: str = "canonical",
     mapping: Path | None = None,
     max_rejected: float = 0.05,
+    watch: bool = False,
+    every: str = "1m",
+    once: bool = False,
     format: Annotated[Format, Parameter(name=["--format"])] = "table",
     output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
 ) -> None:
@@ -34,6 +37,7 @@ def ingest(
         stillwatch ingest spans.pb --source otlp --format json
         stillwatch ingest accounts accounts.csv
         stillwatch ingest account-events events.jsonl
+        stillwatch ingest s3://logs/calls --source openai --watch --every 5m
 
     Parameters
     ----------
@@ -45,25 +49,41 @@ def ingest(
         Mapping file of source `mapped`.
     max_rejected
         Exit code 4 when a larger share of the records was rejected.
+    watch
+        Go on taking what appears in folders or object-store prefixes, until SIGTERM; each file once, over restarts.
+    every
+        With --watch: time between two looks, as 30s, 5m or 1h.
+    once
+        With --watch: look once and end.
     """
+    if watch:
+        from stillwatch.cli.pull import pull
+
+        if paths[0] in {"accounts", "account-events"}:
+            raise UsageError("--watch takes telemetry; ingest accounts and account-events as files")
+        reports = pull(paths, source=source, mapping=mapping, every=every, once=once)
+        print_reports(reports, format, output)
+        _check(reports, max_rejected)
+        return
     kind, files = (paths[0], paths[1:]) if paths[0] in {"accounts", "account-events"} else ("telemetry", paths)
     if not files:
         raise UsageError(f"no files named: stillwatch ingest {kind} PATH...")
-    with current().open() as watch, bar("bytes") as progress:
+    with current().open() as opened, bar("bytes") as progress:
         if kind == "accounts":
-            reports = watch.ingest_accounts(files)
+            reports = opened.ingest_accounts(files)
         elif kind == "account-events":
-            reports = watch.ingest_account_events(files)
+            reports = opened.ingest_account_events(files)
         else:
-            reports = watch.ingest(
+            reports = opened.ingest(
                 files, source=source, mapping=mapping,
                 progress=lambda seen: progress("ingest", seen.bytes_done, seen.bytes_total),
             )  # fmt: skip
-    _print(reports, format, output)
+    print_reports(reports, format, output)
     _check(reports, max_rejected)
 
 
-def _print(reports: list["BatchReport"], format: Format, output: Path | None) -> None:
+def print_reports(reports: list["BatchReport"], format: Format, output: Path | None) -> None:
+    """Print one row a file."""
     rows: list[Row] = [_row(report) for report in reports]
     if format == "table":
         show_table(rows, COLUMNS, output=output)

@@ -60,7 +60,7 @@ def watch(
         _status(format, output)
         return 0
     stopping = threading.Event()
-    with _opened(stopping, every) as (keeper, loop), _told_to_stop(stopping):
+    with _opened(stopping, every) as (keeper, loop), told_to_stop(stopping):
         if not once:
             loop(stopping)
             return 0
@@ -84,7 +84,7 @@ def _opened(
     from stillwatch.pipeline.watch import Watch
 
     config = current().settings(watch__every=every).config
-    with _workspace(config) as workspace:
+    with opened_workspace(config) as workspace:
         keeper = Watch(workspace, config, clock=python_api.now, is_over=stopping.is_set)
 
         def loop(over: threading.Event) -> None:
@@ -95,7 +95,8 @@ def _opened(
         yield keeper, loop
 
 
-def _workspace(config: "Config") -> "Workspace":
+def opened_workspace(config: "Config") -> "Workspace":
+    """The workspace, waiting for another writer as long as the watch's settings say."""
     from stillwatch.store.settings import Settings
     from stillwatch.store.workspace import Workspace
 
@@ -105,7 +106,7 @@ def _workspace(config: "Config") -> "Workspace":
 
 
 @contextmanager
-def _told_to_stop(stopping: threading.Event) -> "Iterator[None]":
+def told_to_stop(stopping: threading.Event) -> "Iterator[None]":
     """Sets the event on SIGTERM and SIGINT."""
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -132,7 +133,7 @@ def _status(format: Format, output: Path | None) -> None:
     from stillwatch.store.outbox import Outbox
     from stillwatch.store.watched import Watched
 
-    with _workspace(current().settings().config) as workspace:
+    with opened_workspace(current().settings().config) as workspace:
         outbox = Outbox(workspace.state)
         watched = Watched(workspace.state, outbox)
         last, fault = watched.last(failed=False), watched.last(failed=True)

@@ -139,14 +139,18 @@ def ingest_files(
     registrar: Registrar,
     clock: Clock,
     progress: ProgressCallback | None = None,
+    named: Callable[[Path], str] = str,
 ) -> list[BatchReport]:
-    """One report for each file of `paths`, committed with its rows; folders are searched recursively."""
+    """One report for each file of `paths`, committed with its rows; folders are searched recursively.
+
+    `named` gives the uri that a file's batch has.
+    """
     files = find_files(paths, intake.suffixes)
     meter = _Meter(sum(file.stat().st_size for file in files), progress)
     reports = []
     for path in files:
-        report = _ingest_file(path, intake, registrar, clock, meter)
-        meter.finish_file(report)
+        report = _ingest_file(path, named(path), intake, registrar, clock, meter)
+        meter.finish_file(path, report)
         reports.append(report)
     return reports
 
@@ -165,30 +169,32 @@ class _Meter:
             records, rows = self._records + tally.records_in, self._rows + tally.rows_out
             self._callback(Progress(uri, done, self._total, records, rows))
 
-    def finish_file(self, report: BatchReport) -> None:
+    def finish_file(self, path: Path, report: BatchReport) -> None:
         self._records += report.records_in
         self._rows += report.rows_out
-        self._bytes += Path(report.uri).stat().st_size
+        self._bytes += path.stat().st_size
         self.tell(report.uri, 0, Tally())
 
 
-def _ingest_file(path: Path, intake: Intake, registrar: Registrar, clock: Clock, meter: _Meter) -> BatchReport:
+def _ingest_file(
+    path: Path, uri: str, intake: Intake, registrar: Registrar, clock: Clock, meter: _Meter
+) -> BatchReport:
     started_at = clock()
     file = inspect_file(path)
-    stamp = Stamp(batch_id(intake.name, str(path), file.digest, started_at), started_at)
+    stamp = Stamp(batch_id(intake.name, uri, file.digest, started_at), started_at)
     tally = Tally()
     opened = open_file(file)
     try:
         n_at_commit = 0
-        for parsed in _chunks(intake, opened, str(path)):
+        for parsed in _chunks(intake, opened, uri):
             _take(parsed, intake, registrar, stamp, tally)
-            meter.tell(str(path), min(opened.counted.n_read, file.n_bytes), tally)
+            meter.tell(uri, min(opened.counted.n_read, file.n_bytes), tally)
             if tally.records_in - n_at_commit >= registrar.settings.records_per_commit:
                 intake.committed(registrar.commit(started_at))
                 n_at_commit = tally.records_in
     finally:
         opened.close()
-    report = _report(file, intake, stamp, tally, clock())
+    report = _report(file, uri, intake, stamp, tally, clock())
     registrar.writer.append(INGEST_BATCHES, batch_row(report))
     intake.committed(registrar.commit(started_at))
     return report
@@ -238,11 +244,13 @@ def _take(parsed: Parsed, intake: Intake, registrar: Registrar, stamp: Stamp, ta
         registrar.writer.append(INGEST_REJECTS, reject_rows(stamp.ingest_batch_id, rejects))
 
 
-def _report(file: InputFile, intake: Intake, stamp: Stamp, tally: Tally, finished_at: datetime) -> BatchReport:
+def _report(
+    file: InputFile, uri: str, intake: Intake, stamp: Stamp, tally: Tally, finished_at: datetime
+) -> BatchReport:
     return BatchReport(
         ingest_batch_id=stamp.ingest_batch_id,
         source=intake.name,
-        uri=str(file.path),
+        uri=uri,
         digest=file.digest,
         source_version=intake.version,
         started_at=stamp.ingested_at,

@@ -1,6 +1,6 @@
 """Telemetry files -> exchange_records, prompt_sketches, contents."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -34,8 +34,11 @@ def ingest_paths(
     settings: Settings,
     clock: Clock,
     progress: ProgressCallback | None = None,
+    named: Callable[[Path], str] = str,
 ) -> list[BatchReport]:
     """Store the telemetry in `paths`; one report a file, in the order read. Ingesting a file again stores nothing.
+
+    `named` gives the uri that a file's batch has, where the file is only a copy of what lies elsewhere.
 
     A file's rows count together with its report. A file with more than `settings.records_per_commit` records counts in
     parts: after a crash its first parts are stored without a report, and ingesting it again adds the rest.
@@ -47,7 +50,7 @@ def ingest_paths(
     with lake.write() as writer:
         registrar = Registrar(lake, writer, keys=keys, vault=vault, settings=settings)
         intake = Telemetry(source, registrar=registrar, reference_key=keys.reference_key)
-        return ingest_files(paths, intake, registrar=registrar, clock=clock, progress=progress)
+        return ingest_files(paths, intake, registrar=registrar, clock=clock, progress=progress, named=named)
 
 
 class Telemetry:

@@ -3,13 +3,14 @@
 import dataclasses
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from pkgutil import iter_modules
 
 from stillwatch.errors import UsageError
 from stillwatch.sources.base import RAW_RECORDS, Parsed, Reject, Source
 from stillwatch.sources.settings import Settings
 
-__all__ = ["RAW_RECORDS", "Parsed", "Reject", "Settings", "Source", "names", "source"]
+__all__ = ["RAW_RECORDS", "Parsed", "Reject", "Settings", "Source", "chosen", "names", "source"]
 
 ENTRY_POINTS = "stillwatch.sources"
 """Installed packages add sources under this group: `name = "package.module:SOURCE"`."""
@@ -34,6 +35,22 @@ def source(name: str, settings: Settings | None = None) -> Source:
         return loaded
     hint = "; `mapped` needs a mapping file (--mapping)" if name == "mapped" else ""
     raise UsageError(f"there is no source named {name!r}{hint}; known sources are {', '.join(names())}")
+
+
+def chosen(name: str, mapping: Path | None, settings: Settings) -> Source:
+    """The source of that name; `mapped` is the one that the mapping file describes.
+
+    Raises:
+        UsageError: there is none, or `mapped` came without a mapping file.
+        ConfigError: the mapping file cannot be read.
+    """
+    if name != "mapped":
+        return source(name, settings)
+    if mapping is None:
+        raise UsageError("source `mapped` needs --mapping FILE; docs/mapping.md describes the file")
+    from stillwatch.sources import mapped
+
+    return mapped.load(mapping)
 
 
 def _configured(found: Source, settings: Settings) -> Source:

@@ -257,3 +257,21 @@ IDENTITIES = Table(
         ]
     ),
 )
+
+PULLED_FILES = Table(
+    name="pulled_files",
+    made_by="ingest",
+    key=("source", "uri"),
+    home=Home.STATE,
+    schema=pa.schema(
+        [
+            column("source", TEXT, required=True),
+            column("uri", TEXT, "path or URL of the file", required=True),
+            column("n_bytes", COUNT, "size when it was taken", unit="bytes", required=True),
+            column("modified_at", TIME, "as the file system had it then", required=True),
+            column("digest", TEXT, "BLAKE2b-256 of its bytes, hexadecimal", required=True),
+            column("pulled_at", TIME, required=True),
+        ]
+    ),
+)
+"""Files that `ingest --watch` took, as they were when it took them."""

@@ -1,0 +1,46 @@
+"""`ingest --watch`: new files taken as they appear."""
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stillwatch.cli.context import current
+from stillwatch.cli.output import talk
+from stillwatch.cli.watch import opened_workspace, told_to_stop
+from stillwatch.errors import ExternalServiceError, LakeLocked
+
+if TYPE_CHECKING:
+    from stillwatch.ingest import BatchReport
+    from stillwatch.pipeline.pull import Pull
+
+
+def pull(places: list[str], *, source: str, mapping: Path | None, every: str, once: bool) -> "list[BatchReport]":
+    """The reports of one look with `once`; otherwise looks until it is told to stop, and talks about each file."""
+    from stillwatch import python_api, sources
+    from stillwatch.pipeline.pull import Pull
+    from stillwatch.pipeline.schedule import span
+
+    config = current().settings().config
+    pause = span(every).total_seconds()
+    stopping = threading.Event()
+    with opened_workspace(config) as workspace, told_to_stop(stopping):
+        chosen = sources.chosen(source, mapping, config.sources)
+        puller = Pull(places, chosen, workspace=workspace, config=config, clock=python_api.now)
+        if once:
+            return list(puller.round(is_over=stopping.is_set))
+        while not stopping.is_set():
+            _look(puller, stopping)
+            stopping.wait(pause)
+    return []
+
+
+def _look(puller: "Pull", stopping: threading.Event) -> None:
+    """One round; a lake or a store that is busy or away is tried again in the next."""
+    try:
+        for report in puller.round(is_over=stopping.is_set):
+            talk(
+                f"{report.uri}: {report.rows_out:,} of {report.records_in:,} records new, "
+                f"{report.duplicates:,} known, {report.rejected:,} rejected"
+            )
+    except (LakeLocked, ExternalServiceError) as error:
+        talk(f"{error}; tried again at the next look")
