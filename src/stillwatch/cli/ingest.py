@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from stillwatch.cli.context import current
-from stillwatch.cli.output import Format, Row, show_table, write_json
+from stillwatch.cli.output import Format, Row, show_table, talk, write_json
 from stillwatch.cli.progress import bar
 from stillwatch.errors import RejectedInputError, UsageError
 
 if TYPE_CHECKING:
     from stillwatch.ingest import BatchReport
+    from stillwatch.store.workspace import Workspace
 
 COLUMNS = ("source", "uri", "records_in", "rows_out", "duplicates", "rejected")
 
@@ -78,6 +79,7 @@ def ingest(
                 files, source=source, mapping=mapping,
                 progress=lambda seen: progress("ingest", seen.bytes_done, seen.bytes_total),
             )  # fmt: skip
+            tell_drift(opened.workspace, reports)
     print_reports(reports, format, output)
     _check(reports, max_rejected)
 
@@ -89,6 +91,15 @@ def print_reports(reports: list["BatchReport"], format: Format, output: Path | N
         show_table(rows, COLUMNS, output=output)
     else:
         write_json(rows, output)
+
+
+def tell_drift(workspace: "Workspace", reports: list["BatchReport"]) -> None:
+    """Say which tools are of an untested version and which columns fell, against earlier batches of the source."""
+    from stillwatch.pipeline.coverage import drifts
+
+    for drift in drifts(workspace.lake.snapshot(), {report.ingest_batch_id for report in reports}):
+        for line in drift.lines():
+            talk(f"warning: {line}")
 
 
 def _row(report: "BatchReport") -> Row:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stillwatch.cli.context import current
+from stillwatch.cli.ingest import tell_drift
 from stillwatch.cli.output import talk
 from stillwatch.cli.watch import opened_workspace, told_to_stop
 from stillwatch.errors import ExternalServiceError, LakeLocked
@@ -27,20 +28,25 @@ def pull(places: list[str], *, source: str, mapping: Path | None, every: str, on
         chosen = sources.chosen(source, mapping, config.sources)
         puller = Pull(places, chosen, workspace=workspace, config=config, clock=python_api.now)
         if once:
-            return list(puller.round(is_over=stopping.is_set))
+            reports = list(puller.round(is_over=stopping.is_set))
+            tell_drift(workspace, reports)
+            return reports
         while not stopping.is_set():
-            _look(puller, stopping)
+            tell_drift(workspace, _look(puller, stopping))
             stopping.wait(pause)
     return []
 
 
-def _look(puller: "Pull", stopping: threading.Event) -> None:
+def _look(puller: "Pull", stopping: threading.Event) -> "list[BatchReport]":
     """One round; a lake or a store that is busy or away is tried again in the next."""
+    taken = []
     try:
         for report in puller.round(is_over=stopping.is_set):
+            taken.append(report)
             talk(
                 f"{report.uri}: {report.rows_out:,} of {report.records_in:,} records new, "
                 f"{report.duplicates:,} known, {report.rejected:,} rejected"
             )
     except (LakeLocked, ExternalServiceError) as error:
         talk(f"{error}; tried again at the next look")
+    return taken

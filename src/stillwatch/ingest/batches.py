@@ -16,6 +16,9 @@ from stillwatch.sources.base import Reject
 COLUMN_PREFIX = "column."
 """In front of the names of our own columns in `field_coverage`; other names are the source's."""
 
+OF_TEXT = {"skeleton_hash": "prompt", "system_hash": "system_instructions", "tools_hash": "tool_definitions"}
+"""Sketch -> the text whose presence it tells of; the text itself has no column."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
@@ -65,6 +68,11 @@ class Tally:
         self.rows_out += rows.num_rows
         for name, column in zip(rows.schema.names, rows.columns, strict=True):
             self.columns[name] += rows.num_rows - column.null_count
+
+    def add_texts(self, sketches: pa.RecordBatch) -> None:
+        """Count the texts of rows out, by their sketches; other rows count nothing."""
+        for name in OF_TEXT.keys() & set(sketches.schema.names):
+            self.columns[OF_TEXT[name]] += sketches.num_rows - sketches[name].null_count
 
     def coverage(self) -> str:
         """JSON object: share of records with each source field, and of rows out with each `column.`."""

@@ -235,6 +235,8 @@ def _take(parsed: Parsed, intake: Intake, registrar: Registrar, stamp: Stamp, ta
         rejects += admitted.rejects
         tally.duplicates += admitted.n_duplicates
         tally.add_columns(admitted.rows)
+        for _, rows in admitted.beside:
+            tally.add_texts(rows)
         for table, rows in ((intake.table, admitted.rows), *admitted.beside):
             if rows.num_rows:
                 registrar.writer.append(table, rows)

@@ -1,8 +1,15 @@
-"""What a deployment does not see where its telemetry lacks a field."""
+"""What a deployment does not see where its telemetry lacks a field, and telemetry that lost one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import msgspec
+import pyarrow.parquet as pq
+
+from stillwatch.model.tables import INGEST_BATCHES
+from stillwatch.sources.known_tools import PREFIX, untested
+from stillwatch.store.lake import Snapshot
 
 OF_TOPICS: Final = ("cell_homogeneity", "coverage_entropy", "homogeneous_and_disjoint", "target_share")
 
@@ -48,3 +55,72 @@ LOSSES: Final = (
 def losses(coverage: Mapping[str, float], *, below: float = 0.01) -> list[Loss]:
     """What is off where columns are null in all but a share of `below` of the rows; absent columns count as null."""
     return [loss for loss in LOSSES if coverage.get(loss.column, 0.0) < below]
+
+
+READ: Final = ["ingest_batch_id", "source", "uri", "rows_out", "field_coverage"]
+COLUMN: Final = "column."
+"""In front of our own columns in the coverage of a batch."""
+USUAL: Final = 0.2
+"""A column that fewer rows had before is no loss."""
+KEPT: Final = 0.5
+"""Below this part of its usual share a column has dropped."""
+MIN_ROWS: Final = 20
+"""Batches with fewer rows say nothing about shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What changed in a batch against the earlier ones of its source.
+
+    `untested` are tools in versions that no source was tested with; `drops` has the usual share of rows with a value
+    and the share now, by column.
+    """
+
+    source: str
+    uri: str
+    untested: tuple[str, ...]
+    drops: Mapping[str, tuple[float, float]]
+
+    def lines(self) -> Iterator[str]:
+        """What to tell a person, and what is off since then."""
+        for tool in self.untested:
+            yield f"{self.source}: {tool} is a version that was not tested ({self.uri}); compare the coverage below"
+        off = {loss.column: loss for loss in LOSSES}
+        for column, (before, after) in self.drops.items():
+            told = f"{self.source}: {column} fell from {before:.0%} to {after:.0%} of the rows ({self.uri})"
+            yield f"{told}; {off[column]}" if column in off else told
+
+
+def drifts(snapshot: Snapshot, new: Collection[str]) -> list[Drift]:
+    """What drifted in the batches whose ids are in `new`, against all other batches of the same source."""
+    files = snapshot.files(INGEST_BATCHES)
+    rows = [row for file in files for row in pq.read_table(file, columns=READ, partitioning=None).to_pylist()]
+    found = []
+    for row in (row for row in rows if row["ingest_batch_id"] in new):
+        earlier = [old for old in rows if old["source"] == row["source"] and old["ingest_batch_id"] not in new]
+        drift = Drift(row["source"], row["uri"], _untested(row), _drops(row, earlier))
+        if drift.untested or drift.drops:
+            found.append(drift)
+    return found
+
+
+def _untested(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(name.removeprefix(PREFIX) for name in _coverage(row) if untested(name)))
+
+
+def _drops(row: Mapping[str, Any], earlier: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    n = sum(old["rows_out"] for old in earlier)
+    if row["rows_out"] < MIN_ROWS or n < MIN_ROWS:
+        return {}
+    usual: dict[str, float] = {}
+    for old in earlier:
+        for name, share in _coverage(old).items():
+            usual[name] = usual.get(name, 0.0) + share * old["rows_out"] / n
+    now = _coverage(row)
+    columns = (name.removeprefix(COLUMN) for name in sorted(usual) if name.startswith(COLUMN))
+    shares = {name: (usual[COLUMN + name], now.get(COLUMN + name, 0.0)) for name in columns}
+    return {name: (was, now) for name, (was, now) in shares.items() if was >= USUAL and now < KEPT * was}
+
+
+def _coverage(row: Mapping[str, Any]) -> dict[str, float]:
+    return msgspec.json.decode(row["field_coverage"], type=dict[str, float])

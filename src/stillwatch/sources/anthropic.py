@@ -12,7 +12,7 @@ from stillwatch.sources.base import Parsed, with_compressed
 from stillwatch.sources.chunks import parse_objects
 from stillwatch.sources.documents import read_documents
 from stillwatch.sources.jsonlines import decode_object
-from stillwatch.sources.pairs import assembled, error_type, pair_row, read_pair
+from stillwatch.sources.pairs import assembled, error_type, headers_of, pair_row, read_pair
 from stillwatch.sources.records import Record, Row, allowed_attributes, first_present, mapping
 from stillwatch.sources.settings import PairSettings
 from stillwatch.sources.streams import SteadyStream
@@ -34,7 +34,8 @@ class Anthropic:
 
     def parse(self, stream: BinaryIO, *, uri: str) -> Iterator[Parsed]:  # noqa: ARG002  # part of the seam
         """Yield one row a call, in file order."""
-        yield from parse_objects(read_documents(SteadyStream(stream)), decode_object, self._row, required=REQUIRED)
+        documents = read_documents(SteadyStream(stream))
+        yield from parse_objects(documents, decode_object, self._row, required=REQUIRED, tool=_api)
 
     def _row(self, record: Record) -> Row:
         pair, is_ended = assembled(read_pair(record), whole_message)
@@ -55,3 +56,7 @@ class Anthropic:
 
 
 SOURCE = Anthropic()
+
+
+def _api(record: Record) -> tuple[object, object]:
+    return "anthropic-api", headers_of(record, "request").get("anthropic-version")

@@ -53,7 +53,8 @@ class Bedrock:
 
     def parse(self, stream: BinaryIO, *, uri: str) -> Iterator[Parsed]:  # noqa: ARG002  # part of the seam
         """Yield one row an invocation, in file order."""
-        yield from parse_objects(read_documents(SteadyStream(stream)), decode_object, self._row, required=REQUIRED)
+        documents = read_documents(SteadyStream(stream))
+        yield from parse_objects(documents, decode_object, self._row, required=REQUIRED, tool=_schema)
 
     def _row(self, record: Record) -> Row:
         log = _unwrapped(record)
@@ -103,6 +104,11 @@ def _content(log: Record, asked: object, said: object) -> Row:
     if "anthropic_version" in request or any(piece.get("type") in MESSAGES for piece in pieces):
         return message_columns(request, whole_message(pieces)[0] if isinstance(said, list) else reply)
     return {"prompt": _first_text(request, ASKED), "output": joined((_said(piece) for piece in pieces), "")}
+
+
+def _schema(record: Record) -> tuple[object, object]:
+    log = _unwrapped(record)
+    return log.get("schemaType"), log.get("schemaVersion")
 
 
 def _unwrapped(record: Record) -> Record:

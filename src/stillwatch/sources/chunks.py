@@ -85,8 +85,12 @@ def parse_objects(
     read: Callable[[Mapping[str, object]], Mapping[str, object]],
     *,
     required: Sequence[str],
+    tool: Callable[[Mapping[str, object]], tuple[object, object]] | None = None,
 ) -> Iterator[Parsed]:
-    """Chunks of the records that `decode` finds in lines and `read` maps to RAW_RECORDS columns."""
+    """Chunks of the records that `decode` finds in lines and `read` maps to RAW_RECORDS columns.
+
+    `tool` gives name and version of what wrote a record.
+    """
     builder = ChunkBuilder(required)
     for item in items:
         record = item if isinstance(item, Reject) else decode(item)
@@ -94,6 +98,8 @@ def parse_objects(
             builder.reject(record)
         elif isinstance(item, Line):
             builder.fields.add(record)
+            if tool is not None:
+                builder.fields.add_tool(*tool(record))
             builder.add(item, read(record))
         if builder.is_full:
             yield builder.take()

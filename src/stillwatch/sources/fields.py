@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from stillwatch.sources.coercion import CREDENTIAL
+from stillwatch.sources.known_tools import tool_field
 
 MAX_NAMES = 512
 """Distinct names kept of one chunk: a format has tens to hundreds, only a hostile file has more."""
@@ -34,6 +35,11 @@ class FieldCounter:
         """Count one field for `n` records at once."""
         if n:
             self._counts[next(iter(self._admit([plain_name(name)])))] += n
+
+    def add_tool(self, name: object, version: object) -> None:
+        """Count the tool that wrote one record, where the record names it."""
+        if field := tool_field(name, version):
+            self._counts[next(iter(self._admit([field])))] += 1
 
     def take(self) -> dict[str, int]:
         """The counts so far, by name in order; counting starts again from zero."""

@@ -71,6 +71,7 @@ def _parsed(items: Iterator[tuple[Line, Record] | Reject], traces: Mapping[str, 
             builder.fields.add_many(NOT_A_CALL, 1)
         else:
             builder.fields.add(item[1])
+            builder.fields.add_tool(item[1].get("scope_name"), item[1].get("scope_version"))
             builder.add(item[0], _row(item[1], traces))
         if builder.is_full:
             yield builder.take()

@@ -63,6 +63,7 @@ class Otlp:
                 builder.fields.add_many(NOT_A_CALL, 1)
             else:
                 builder.fields.add(found.attributes)
+                builder.fields.add_tool(*found.scope)
                 builder.add(line, self._row(found))
             if builder.is_full:
                 yield builder.take()
@@ -93,7 +94,7 @@ class Otlp:
             "end_time": from_unit(call.end_ns, PER_SECOND),
             "status": "error" if call.is_error else None,
             "attributes": allowed_attributes({
-                **{name: known.get(name) for name in names.ALLOWED}, "scope": call.scope,
+                **{name: known.get(name) for name in names.ALLOWED}, "scope": call.scope.name,
                 "trace_id": call.trace_id, "span_id": call.span_id,
             }),
         }  # fmt: skip

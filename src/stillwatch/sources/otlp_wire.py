@@ -6,6 +6,7 @@ A protobuf export request is walked field by field, so that a file that breaks o
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
@@ -22,6 +23,13 @@ OUTER_RECORDS, INNER_RECORDS, CONTEXT = 1, 2, 1
 """Field numbers: of the records in an export request; of the records, and of their context, inside."""
 
 
+class Scope(NamedTuple):
+    """The library that reported; empty where it does not say."""
+
+    name: str = ""
+    version: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Telemetry:
     """One span or log record. `attributes` are its own over those of its resource; ids are lower-case hexadecimal."""
@@ -33,7 +41,7 @@ class Telemetry:
     end_ns: object
     is_event: bool
     is_error: bool
-    scope: str
+    scope: Scope
     attributes: Record
 
 
@@ -72,7 +80,8 @@ def is_repeated(message: bytes) -> bool:
 
 def _scope(block: memoryview, resource: Record) -> Iterator[Telemetry | Damage]:
     try:
-        scope = InstrumentationScope.FromString(bytes(_first(block, CONTEXT))).name
+        context = InstrumentationScope.FromString(bytes(_first(block, CONTEXT)))
+        scope = Scope(context.name, context.version)
     except DecodeError:
         yield Damage(bytes(block))
         return
@@ -84,7 +93,7 @@ def _scope(block: memoryview, resource: Record) -> Iterator[Telemetry | Damage]:
             yield Damage(raw)
 
 
-def _record(raw: bytes, resource: Record, scope: str) -> Telemetry | Damage:
+def _record(raw: bytes, resource: Record, scope: Scope) -> Telemetry | Damage:
     """A span begins with a trace id of 16 bytes; a log record has a fixed64 time in the same place."""
     if len(_first(memoryview(raw), 1)) == 16:
         span = Span.FromString(raw)
@@ -170,12 +179,13 @@ def from_json(document: Record) -> Iterator[Telemetry]:
         for block in map(mapping, listed(document.get(outer))):
             resource = _json_attributes(mapping(block.get("resource")).get("attributes"))
             for scope_block in map(mapping, listed(block.get(middle))):
-                scope = text_or_none(mapping(scope_block.get("scope")).get("name")) or ""
+                context = mapping(scope_block.get("scope"))
+                scope = Scope(*(text_or_none(context.get(name)) or "" for name in ("name", "version")))
                 for item in map(mapping, listed(scope_block.get(inner))):
                     yield _json_record(item, resource, scope, is_event=inner == "logRecords")
 
 
-def _json_record(item: Record, resource: Record, scope: str, *, is_event: bool) -> Telemetry:
+def _json_record(item: Record, resource: Record, scope: Scope, *, is_event: bool) -> Telemetry:
     start = item.get("startTimeUnixNano") or item.get("timeUnixNano") or item.get("observedTimeUnixNano")
     severity = item.get("severityNumber")
     code = mapping(item.get("status")).get("code")

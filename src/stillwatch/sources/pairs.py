@@ -53,8 +53,8 @@ def read_pair(record: Record) -> Pair:
         request=request,
         reply=reply,
         events=events,
-        sent=_headers(record, "request"),
-        answered=_headers(record, "response"),
+        sent=headers_of(record, "request"),
+        answered=headers_of(record, "response"),
     )
 
 
@@ -142,7 +142,7 @@ def _events_in(item: object) -> tuple[Record, ...]:
     return (held,) if isinstance(held, dict) else events_of(held) if isinstance(held, str) else ()
 
 
-def _headers(record: Record, side: str) -> Record:
+def headers_of(record: Record, side: str) -> Record:
     """Headers of one side by lower-case name, logged as an object or as a list of pairs."""
     logged = first_present(mapping(record.get(side)).get("headers"), record.get(f"{side}_headers"))
     if isinstance(logged, dict):
