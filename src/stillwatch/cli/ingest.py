@@ -39,13 +39,14 @@ def ingest(
         stillwatch ingest accounts accounts.csv
         stillwatch ingest account-events events.jsonl
         stillwatch ingest s3://logs/calls --source openai --watch --every 5m
+        stillwatch ingest calls --source ibis --mapping calls.toml
 
     Parameters
     ----------
     paths
-        Files or folders; or the word `accounts` or `account-events`, then files.
+        Files, folders, with ibis tables; or the word `accounts` or `account-events`, then files.
     source
-        canonical, litellm, otlp, envoy, openai, anthropic, langfuse, bedrock, or mapped with --mapping.
+        canonical, litellm, otlp, envoy, openai, anthropic, langfuse, bedrock, or mapped or ibis with --mapping.
     mapping
         Mapping file of source `mapped`.
     max_rejected
@@ -57,12 +58,12 @@ def ingest(
     once
         With --watch: look once and end.
     """
-    if watch:
+    if watch or source == "ibis":
         from stillwatch.cli.pull import pull
 
         if paths[0] in {"accounts", "account-events"}:
             raise UsageError("--watch takes telemetry; ingest accounts and account-events as files")
-        reports = pull(paths, source=source, mapping=mapping, every=every, once=once)
+        reports = pull(paths, source=source, mapping=mapping, every=every, once=once or not watch)
         print_reports(reports, format, output)
         _check(reports, max_rejected)
         return

@@ -95,6 +95,7 @@ def config(action: Literal["show"] = "show", *, origin: bool = False) -> None:
     loaded = current().settings()
     tree = msgspec.to_builtins(loaded.config)
     tree["state"]["url"] = _without_password(loaded.config.state.url)
+    tree["sources"]["ibis"]["url"] = _without_password(loaded.config.sources.ibis.url)
     rows = [
         {"setting": f"{room}.{name}", "value": value, "origin": loaded.origins.get(f"{room}.{name}", "default")}
         for room, fields in tree.items()

@@ -64,7 +64,7 @@ class Pull:
         """
         known = dict(self._pulled.files(self._source.name))
         digests = {taken.digest for taken in known.values()}
-        with _copies(self._workspace.path) as folder:
+        with copies_in(self._workspace.path) as folder:
             for place, found in self._waiting(known):
                 if is_over():
                     return
@@ -103,18 +103,24 @@ class Pull:
         return report
 
     def _ingested(self, path: Path, uri: str) -> BatchReport:
-        workspace = self._workspace
-        (report,) = ingest_paths(
-            [path], self._source, lake=workspace.lake, keys=workspace.keys, vault=workspace.vault,
-            settings=self._config.ingest, clock=self._clock, named=lambda _: uri,
-        )  # fmt: skip
-        row = {name: getattr(report, name) for name in INGEST_BATCHES.schema.names}
-        workspace.journal.record_batches([row], self._clock())
-        return report
+        return ingested(path, uri, self._source, workspace=self._workspace, config=self._config, clock=self._clock)
+
+
+def ingested(
+    path: Path, uri: str, source: Source, *, workspace: Workspace, config: Config, clock: Callable[[], datetime]
+) -> BatchReport:
+    """The report of one file under the name `uri`, stored and in the ledger."""
+    (report,) = ingest_paths(
+        [path], source, lake=workspace.lake, keys=workspace.keys, vault=workspace.vault, settings=config.ingest,
+        clock=clock, named=lambda _: uri,
+    )  # fmt: skip
+    row = {name: getattr(report, name) for name in INGEST_BATCHES.schema.names}
+    workspace.journal.record_batches([row], clock())
+    return report
 
 
 @contextmanager
-def _copies(workspace: Path) -> Iterator[Path]:
+def copies_in(workspace: Path) -> Iterator[Path]:
     """A folder of this process for copies of objects; what processes that were killed left behind goes first."""
     for left in workspace.glob(f"{COPIES}*"):
         if not _is_alive(left.name.removeprefix(COPIES)):

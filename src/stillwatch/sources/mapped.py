@@ -27,6 +27,7 @@ SUFFIXES = {
     "jsonl": with_compressed(".jsonl", ".ndjson", ".json"),
     "csv": with_compressed(".csv"),
     "parquet": (".parquet",),
+    "table": (".parquet",),
 }
 
 
@@ -77,22 +78,30 @@ class Mapped:
 
     def _frames(self, stream: BinaryIO, uri: str) -> Iterator[Frame | Reject]:
         if self.mapping.format == "csv":
-            return read_csv(SteadyStream(stream), uri=uri, check_header=lambda names: self._check(names, uri))
+            return read_csv(
+                SteadyStream(stream), uri=uri, check_header=lambda names: self.check_columns(names, uri=uri)
+            )
         names = parquet_columns(stream, uri=uri)
-        self._check(names, uri)
-        tops = {top for path in self._paths() for top in _possible_tops(path)}
+        self.check_columns(names, uri=uri)
+        tops = {top for path in self.paths() for top in possible_tops(path)}
         return read_parquet(stream, uri=uri, wanted=tops)
 
-    def _paths(self) -> list[str]:
+    def paths(self) -> list[str]:
+        """Every path that a rule reads."""
         rules = self.mapping.rules().values()
         named = [path for rule in rules for path in (*rule.paths, *rule.sum, *rule.join, *rule.when)]
         return [*named, *self.mapping.attributes]
 
-    def _check(self, names: Sequence[str], uri: str) -> None:
+    def check_columns(self, names: Sequence[str], *, uri: str) -> None:
+        """Refuse columns among which a required field has none.
+
+        Raises:
+            SourceError: there is no column for one.
+        """
         for column in REQUIRED:
             rule = self.mapping.rules()[column]
             paths = [*rule.paths, *rule.join]
-            if paths and not any(set(_possible_tops(path)) & set(names) for path in paths):
+            if paths and not any(set(possible_tops(path)) & set(names) for path in paths):
                 raise SourceError(f"{uri} has no column for {column}: mapping {self.name} expects {' or '.join(paths)}")
 
     def _row(self, record: Record, uri: str) -> Row:
@@ -200,7 +209,7 @@ def _direct(rule: Rule) -> str | None:
     return rule.paths[0] if is_plain else None
 
 
-def _possible_tops(path: str) -> list[str]:
+def possible_tops(path: str) -> list[str]:
     """Every beginning of a path that may be a column of its own."""
     steps = path.split(".")
     return [".".join(steps[:n]) for n in range(1, len(steps) + 1)]

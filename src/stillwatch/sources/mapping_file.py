@@ -52,7 +52,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole mapping file. `name` is what the records' source is called; `attributes` are paths kept by their name."""
 
     name: str
-    format: Literal["jsonl", "csv", "parquet"]
+    format: Literal["jsonl", "csv", "parquet", "table"]
     fields: dict[str, str | Rule]
     version: str = "1"
     identity_order: tuple[str, ...] = ("account_id", "org_id", "api_key_id", "end_user_id")

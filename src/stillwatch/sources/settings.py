@@ -1,5 +1,7 @@
 """What an operator may set about telemetry formats."""
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -83,6 +85,19 @@ class BedrockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     call_id_order: tuple[str, ...] = ("response_id", "request_id")
 
 
+class IbisSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The database whose tables are read.
+
+    `url`: as Ibis takes it (`clickhouse://...`, `postgres://...`, `duckdb:///file`). One that holds a password belongs
+    into the environment: `STILLWATCH_SOURCES__IBIS='{url = "..."}'`. `overlap_minutes`: how far back from the newest
+    row that was taken the next reading begins, for rows that arrive late. `rows_per_file`: rows held at once.
+    """
+
+    url: str = ""
+    overlap_minutes: Annotated[int, msgspec.Meta(ge=0)] = 60
+    rows_per_file: Annotated[int, msgspec.Meta(ge=1)] = 100_000
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of the sources that have any, by source name."""
 
@@ -92,4 +107,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     openai: PairSettings = msgspec.field(default_factory=PairSettings)
     anthropic: PairSettings = msgspec.field(default_factory=PairSettings)
     bedrock: BedrockSettings = msgspec.field(default_factory=BedrockSettings)
+    ibis: IbisSettings = msgspec.field(default_factory=IbisSettings)
     langfuse: LangfuseSettings = msgspec.field(default_factory=LangfuseSettings)
