@@ -31,7 +31,7 @@ from tests.scoring.honest import SIGNALS, calibration
 honest = st.lists(st.tuples(st.integers(0, 12), st.integers(5, 60)), min_size=1, max_size=25)
 
 
-def tail_of(scores, sizes, windows=None, accusable=None, floor=-np.inf, families=None):
+def tail_of(scores, sizes, windows=None, accusable=None, floor=0.0, families=None):
     n = len(scores)
     order = np.argsort(-np.array(scores, dtype=float), kind="stable")
     columns = (scores, sizes, windows or [0] * n, families or ["content"] * n, accusable or [True] * n)
@@ -58,7 +58,16 @@ def test_nothing_honest_to_compare_with_resolves_nothing():
 
 
 def test_without_honest_groups_no_score_is_above_the_threshold():
-    assert threshold_in_people(tail_of([], []), budget=50).score == np.inf
+    assert threshold_in_people(tail_of([], [], floor=np.inf), budget=50).score == np.inf
+
+
+def test_where_no_honest_group_reaches_the_tail_the_floor_is_the_threshold_for_review():
+    tail = tail_of([9, 8, 7], [10] * 3, floor=2.0)
+    assert [verdict(score, tail, people=100, family="stratum") for score in (1.9, 2.1, 50)] == [
+        "none",
+        "review",
+        "review",
+    ]
 
 
 def test_a_threshold_is_never_below_what_the_tail_knows():

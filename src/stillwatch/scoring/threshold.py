@@ -83,11 +83,11 @@ def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
     group, which errs to the strict side. It is resolved when the budget could hold one honest group of the median size
     of those that ten times the budget reaches: people are accused in blocks, and below one block the threshold is
     merely the highest score that was ever seen, which says nothing about the rate above it. It is never below the
-    tail's floor; without any honest group no score exceeds it.
+    tail's floor, which it is where no honest group reaches the tail; without any honest group the floor is infinite.
     """
     spent = np.cumsum(tail.people)
     if spent.size == 0:
-        return Threshold(np.inf, is_resolved=False)
+        return Threshold(tail.floor, is_resolved=False)
     over = np.flatnonzero(spent > budget)
     score = max(tail.scores[int(over[0])] if over.size else tail.scores[-1], tail.floor)
     n_near = int(np.searchsorted(spent, REVIEW_FACTOR * budget, side="right")) + 1
