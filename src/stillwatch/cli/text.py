@@ -1,20 +1,11 @@
-"""Text from outside, made harmless to look at."""
+"""Text from outside, made harmless to open in a spreadsheet, and to look at."""
 
-import unicodedata
+from stillwatch.model.inert import visible
+
+__all__ = ["for_spreadsheet", "visible"]
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet runs a cell that begins with one of these (OWASP, CSV injection)."""
-
-
-def visible(text: str) -> str:
-    """The text with control, format and bidirectional characters spelled out as hexadecimal escapes."""
-    return "".join(_spelled(character) for character in text)
-
-
-def _spelled(character: str) -> str:
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}:
-        return f"\\u{ord(character):04x}"
-    return character
 
 
 def for_spreadsheet(text: str) -> str:

@@ -3,6 +3,7 @@
 from stillwatch.ingest.batches import BatchReport
 from stillwatch.ingest.exchanges import exchanges, folded_sketches
 from stillwatch.ingest.intake import Progress
+from stillwatch.ingest.memory import ingest_table
 from stillwatch.ingest.registers import ingest_account_events, ingest_accounts
 from stillwatch.ingest.settings import Settings
 from stillwatch.ingest.telemetry import ingest_paths
@@ -16,4 +17,5 @@ __all__ = [
     "ingest_account_events",
     "ingest_accounts",
     "ingest_paths",
+    "ingest_table",
 ]

@@ -15,7 +15,7 @@ from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest.batches import BatchReport, Tally, batch_id, batch_row, reject_rows
 from stillwatch.ingest.pseudonyms import Pseudonymiser, Sightings
 from stillwatch.ingest.settings import Settings
-from stillwatch.ingest.streams import InputFile, OpenFile, find_files, inspect_file, open_file
+from stillwatch.ingest.streams import OpenFile, find_files, inspect_file, open_file
 from stillwatch.model.table import Table
 from stillwatch.model.tables import INGEST_BATCHES, INGEST_REJECTS
 from stillwatch.sources.base import Parsed, Reject
@@ -52,6 +52,14 @@ class Stamp:
 
     ingest_batch_id: str
     ingested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a batch comes from, as `ingest_batches` names it, and the hexadecimal BLAKE2b-256 of its bytes."""
+
+    uri: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,22 +187,39 @@ class _Meter:
 def _ingest_file(
     path: Path, uri: str, intake: Intake, registrar: Registrar, clock: Clock, meter: _Meter
 ) -> BatchReport:
-    started_at = clock()
     file = inspect_file(path)
-    stamp = Stamp(batch_id(intake.name, uri, file.digest, started_at), started_at)
-    tally = Tally()
     opened = open_file(file)
     try:
-        n_at_commit = 0
-        for parsed in _chunks(intake, opened, uri):
-            _take(parsed, intake, registrar, stamp, tally)
-            meter.tell(uri, min(opened.counted.n_read, file.n_bytes), tally)
-            if tally.records_in - n_at_commit >= registrar.settings.records_per_commit:
-                intake.committed(registrar.commit(started_at))
-                n_at_commit = tally.records_in
+        return take_in(
+            _chunks(intake, opened, uri), intake, registrar=registrar, origin=Origin(uri, file.digest),
+            clock=clock,
+            tell=lambda tally: meter.tell(uri, min(opened.counted.n_read, file.n_bytes), tally),
+        )  # fmt: skip
     finally:
         opened.close()
-    report = _report(file, uri, intake, stamp, tally, clock())
+
+
+def take_in(
+    chunks: Iterator[Parsed],
+    intake: Intake,
+    *,
+    registrar: Registrar,
+    origin: Origin,
+    clock: Clock,
+    tell: Callable[[Tally], None] = lambda _: None,
+) -> BatchReport:
+    """The report of one batch, committed with its rows; a long batch is committed in parts before."""
+    started_at = clock()
+    stamp = Stamp(batch_id(intake.name, origin.uri, origin.digest, started_at), started_at)
+    tally = Tally()
+    n_at_commit = 0
+    for parsed in chunks:
+        _take(parsed, intake, registrar, stamp, tally)
+        tell(tally)
+        if tally.records_in - n_at_commit >= registrar.settings.records_per_commit:
+            intake.committed(registrar.commit(started_at))
+            n_at_commit = tally.records_in
+    report = _report(origin, intake, stamp, tally, clock())
     registrar.writer.append(INGEST_BATCHES, batch_row(report))
     intake.committed(registrar.commit(started_at))
     return report
@@ -246,14 +271,12 @@ def _take(parsed: Parsed, intake: Intake, registrar: Registrar, stamp: Stamp, ta
         registrar.writer.append(INGEST_REJECTS, reject_rows(stamp.ingest_batch_id, rejects))
 
 
-def _report(
-    file: InputFile, uri: str, intake: Intake, stamp: Stamp, tally: Tally, finished_at: datetime
-) -> BatchReport:
+def _report(origin: Origin, intake: Intake, stamp: Stamp, tally: Tally, finished_at: datetime) -> BatchReport:
     return BatchReport(
         ingest_batch_id=stamp.ingest_batch_id,
         source=intake.name,
-        uri=uri,
-        digest=file.digest,
+        uri=origin.uri,
+        digest=origin.digest,
         source_version=intake.version,
         started_at=stamp.ingested_at,
         finished_at=finished_at,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -135,6 +135,19 @@ class Source(Protocol):
 
         Raises:
             SourceError: the file as a whole cannot be of this format.
+        """
+        ...
+
+
+@runtime_checkable
+class TableSource(Source, Protocol):
+    """A source that reads tables in memory as well as files."""
+
+    def parse_table(self, table: pa.Table, *, uri: str) -> Iterator[Parsed]:
+        """Yield the rows of `table` in chunks of bounded size, in its order; `uri` is what messages call it.
+
+        Raises:
+            SourceError: the table as a whole cannot be of this format.
         """
         ...
 

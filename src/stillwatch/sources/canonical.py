@@ -15,7 +15,7 @@ from stillwatch.sources.chunks import frame_records, parse_objects, rejected
 from stillwatch.sources.coercion import canonical_json
 from stillwatch.sources.columns import Values, each_distinct
 from stillwatch.sources.csvblocks import read_csv
-from stillwatch.sources.frames import PARQUET_MAGIC, Frame, parquet_columns, read_parquet
+from stillwatch.sources.frames import PARQUET_MAGIC, Frame, frames_of, parquet_columns, read_parquet
 from stillwatch.sources.jsonlines import BYTE_ORDER_MARK, decode_object, read_lines
 from stillwatch.sources.records import allowed_attributes, mapping
 from stillwatch.sources.streams import SteadyStream
@@ -49,6 +49,16 @@ class Canonical:
             yield from _parse_csv(steady, uri)
         elif truncation := steady.truncation(1):
             yield rejected(truncation)
+
+    def parse_table(self, table: pa.Table, *, uri: str) -> Iterator[Parsed]:
+        """Yield the rows of a table in memory in chunks, in its order.
+
+        Raises:
+            SourceError: a required column is missing.
+        """
+        _check_columns(table.column_names, uri)
+        for frame in frames_of(table, uri=uri):
+            yield _parsed(frame)
 
 
 SOURCE = Canonical()

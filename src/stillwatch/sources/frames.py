@@ -49,6 +49,22 @@ def read_parquet(stream: BinaryIO, *, uri: str, wanted: Collection[str] | None =
         line_no += max(n, 1)
 
 
+def frames_of(table: pa.Table, *, uri: str) -> Iterator[Frame]:
+    """A table in memory as frames, its rows counted from 1; how it is chunked changes nothing.
+
+    Raises:
+        SourceError: two columns have the same name.
+    """
+    _check_distinct(table.column_names, uri)
+    size = min(MAX_FRAME_RECORDS, max(MIN_FRAME_RECORDS, FRAME_BYTES * table.num_rows // max(1, table.nbytes)))
+    line_no = 1
+    for batch in table.combine_chunks().to_batches(max_chunksize=size):
+        n = batch.num_rows
+        counts = {name: n - batch.column(i).null_count for i, name in enumerate(batch.schema.names)}
+        yield Frame(pa.array(range(line_no, line_no + n), pa.int64()), batch, counts)
+        line_no += n
+
+
 def _no_parquet(uri: str) -> SourceError:
     return SourceError(f"{uri} is not a Parquet file that can be read; check that it was written to its end")
 
@@ -63,9 +79,13 @@ def parquet_columns(stream: BinaryIO, *, uri: str) -> list[str]:
         names: list[str] = pq.ParquetFile(stream).schema_arrow.names
     except UNREADABLE as error:
         raise _no_parquet(uri) from error
+    _check_distinct(names, uri)
+    return names
+
+
+def _check_distinct(names: list[str], uri: str) -> None:
     if len(set(names)) < len(names):
         raise SourceError(f"{uri} has two columns of the same name; rename one of them")
-    return names
 
 
 def _row_group(file: pq.ParquetFile, group: int, names: list[str], line_no: int) -> Iterator[Frame | Reject]:

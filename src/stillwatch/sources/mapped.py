@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow as pa
+
 from stillwatch.errors import SourceError
 from stillwatch.sources.base import Parsed, Reject, with_compressed
 from stillwatch.sources.chunks import frame_records, parse_objects, rejected
@@ -14,9 +16,9 @@ from stillwatch.sources.coercion import Flaw, as_number, canonical_json, from_un
 from stillwatch.sources.columns import Values
 from stillwatch.sources.csvblocks import read_csv
 from stillwatch.sources.documents import read_documents
-from stillwatch.sources.frames import Frame, parquet_columns, python_rows, read_parquet
+from stillwatch.sources.frames import Frame, frames_of, parquet_columns, python_rows, read_parquet
 from stillwatch.sources.jsonlines import decode_object
-from stillwatch.sources.mapping_file import ATTRIBUTES, PER_SECOND, Mapping, Rule, read_mapping
+from stillwatch.sources.mapping_file import ATTRIBUTES, PER_SECOND, Mapping, Rule, checked, read_mapping
 from stillwatch.sources.messages import definitions_json, output_text, prompt_text, system_text, tool_call_names
 from stillwatch.sources.paths import lookup, opened
 from stillwatch.sources.records import Record, Row, allowed_attributes, first_present, joined
@@ -38,6 +40,15 @@ def load(path: Path) -> "Mapped":
         ConfigError: the file cannot be read or is not a sound mapping.
     """
     return Mapped(read_mapping(path))
+
+
+def from_fields(fields: dict[str, object], *, name: str) -> "Mapped":
+    """The source that a dictionary describes as the `[fields]` of a mapping file would.
+
+    Raises:
+        ConfigError: it is not a sound mapping.
+    """
+    return Mapped(checked({"name": name, "format": "parquet", "fields": fields}, where="the mapping"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,16 @@ class Mapped:
             return
         for frame in self._frames(stream, uri):
             yield rejected(frame) if isinstance(frame, Reject) else self._parsed(frame, uri)
+
+    def parse_table(self, table: pa.Table, *, uri: str) -> Iterator[Parsed]:
+        """Yield one row for each row of a table in memory, in its order; the mapping's `format` does not matter here.
+
+        Raises:
+            SourceError: the table lacks the columns of a required field.
+        """
+        self.check_columns(table.column_names, uri=uri)
+        for frame in frames_of(table, uri=uri):
+            yield self._parsed(frame, uri)
 
     def _frames(self, stream: BinaryIO, uri: str) -> Iterator[Frame | Reject]:
         if self.mapping.format == "csv":

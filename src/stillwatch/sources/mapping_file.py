@@ -70,16 +70,27 @@ def read_mapping(path: Path) -> Mapping:
         ConfigError: the file cannot be read or says something that has no meaning; the message names every fault.
     """
     try:
-        mapping = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Mapping)
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"mapping file {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"mapping file {path} is not valid TOML: {error}") from error
+    return checked(document, where=f"mapping file {path}")
+
+
+def checked(document: object, *, where: str) -> Mapping:
+    """The mapping that a document of plain values says; `where` names it in messages.
+
+    Raises:
+        ConfigError: it says something that has no meaning; the message names every fault.
+    """
+    try:
+        mapping = msgspec.convert(document, Mapping)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"mapping file {path}: {error}") from error
+        raise ConfigError(f"{where}: {error}") from error
     faults = _faults(mapping)
     if faults:
-        raise ConfigError(f"mapping file {path}: {'; '.join(faults)}")
+        raise ConfigError(f"{where}: {'; '.join(faults)}")
     return mapping
 
 

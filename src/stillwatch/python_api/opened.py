@@ -2,22 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stillwatch import __version__, pipeline, scoring, sources
+from stillwatch import __version__, pipeline, scoring
 from stillwatch.config import Config, load_config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import UsageError
-from stillwatch.ingest import BatchReport, ingest_account_events, ingest_accounts, ingest_paths
+from stillwatch.ingest import BatchReport, ingest_account_events, ingest_accounts, ingest_paths, ingest_table
 from stillwatch.ingest import Progress as IngestProgress
 from stillwatch.model.table import Table
 from stillwatch.model.tables import (
@@ -35,52 +35,17 @@ from stillwatch.model.window import Window
 from stillwatch.pipeline.sharing import Sharing
 from stillwatch.pipeline.views import Views
 from stillwatch.pipeline.views.shelf import run_of
+from stillwatch.python_api.charts.gathered import Charts
+from stillwatch.python_api.days import member_days
+from stillwatch.python_api.frames import ArrowStream, FieldRules, as_table, chosen_source
+from stillwatch.python_api.rows import Explanation, Rows
 from stillwatch.store.journal import BATCH
 from stillwatch.store.workspace import Workspace
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
 
 
 def now() -> datetime:
     """The current time, aware, in UTC."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A result: columns in Arrow, handed out as what the caller works with."""
-
-    table: pa.Table
-
-    def __len__(self) -> int:
-        return int(self.table.num_rows)
-
-    def to_arrow(self) -> pa.Table:
-        """The rows as an Arrow table."""
-        return self.table
-
-    def to_pandas(self) -> "pd.DataFrame":
-        """The rows as a pandas frame."""
-        return self.table.to_pandas()
-
-    def to_polars(self) -> "pl.DataFrame":
-        """The rows as a polars frame (needs the `notebook` extra)."""
-        import polars
-
-        frame = polars.from_arrow(self.table)
-        return frame if isinstance(frame, polars.DataFrame) else frame.to_frame()
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Everything that stands against, and for, one account: its finding, its campaign and the slices behind both."""
-
-    account_id: str
-    finding: dict[str, object] | None
-    campaign: dict[str, object] | None
-    slices: list[dict[str, object]] = field(default_factory=list)
 
 
 class Stillwatch:
@@ -120,18 +85,29 @@ class Stillwatch:
 
     def ingest(
         self,
-        paths: Sequence[str | Path],
+        telemetry: Sequence[str | Path] | str | Path | ArrowStream,
         *,
         source: str = "canonical",
-        mapping: Path | None = None,
+        mapping: Path | FieldRules | None = None,
         progress: Callable[[IngestProgress], None] | None = None,
     ) -> list[BatchReport]:
-        """Read telemetry files or folders; one report for each file. Reading a file again changes nothing.
+        """Read telemetry files or folders, or a data frame; one report for each file. Reading again changes nothing.
+
+        A data frame is anything with an Arrow C stream (pyarrow, polars, pandas, DuckDB). Its columns have canonical
+        names, or `mapping` says which column each canonical field is: `{"account_id": "customer", ...}`.
 
         Raises:
-            UsageError: the source does not exist, or `mapped` came without a mapping file.
+            UsageError: the source does not exist or reads no frames, or `mapped` came without a mapping.
+            SourceError: the frame lacks a required column.
         """
-        chosen = sources.chosen(source, mapping, self.config.sources)
+        chosen = chosen_source(source, mapping, self.config.sources)
+        if isinstance(telemetry, ArrowStream):
+            report = ingest_table(
+                as_table(telemetry), chosen, lake=self.workspace.lake, keys=self.workspace.keys,
+                vault=self.workspace.vault, settings=self.config.ingest, clock=self._clock,
+            )  # fmt: skip
+            return self._entered([report])
+        paths = [telemetry] if isinstance(telemetry, str | Path) else telemetry
         reports = ingest_paths(
             [Path(path) for path in paths], chosen, lake=self.workspace.lake, keys=self.workspace.keys,
             vault=self.workspace.vault, settings=self.config.ingest, clock=self._clock, progress=progress,
@@ -241,11 +217,33 @@ class Stillwatch:
             )
         )
 
+    def campaign(self, campaign_id: str, run_id: str | None = None) -> dict[str, Any]:
+        """One campaign of a run (None: the latest).
+
+        Raises:
+            UsageError: there is no such campaign in the run.
+        """
+        rows = self.campaigns(run_id).table
+        found: list[dict[str, Any]] = rows.filter(pc.equal(rows["campaign_id"], campaign_id)).to_pylist()
+        if not found:
+            raise UsageError(f"there is no campaign {campaign_id!r} in this run; `stillwatch campaigns` lists them")
+        return found[0]
+
     def members(self, campaign_id: str, run_id: str | None = None) -> Rows:
         """The slices that are the evidence of one campaign, by account."""
         run = self._run(run_id)
         rows = self._read(CAMPAIGN_MEMBERS, [run["run_id"]])
         return Rows(rows.filter(pc.equal(rows["campaign_id"], campaign_id)))
+
+    def days(self, campaign_id: str, run_id: str | None = None) -> Rows:
+        """What the accounts of a campaign sent on each day; see `member_days` for the columns."""
+        run = self._run(run_id)
+        members = self.members(campaign_id, str(run["run_id"])).table
+        with self._engine() as engine:
+            tables = pipeline.window_tables(
+                self.workspace.lake.snapshot(), run_of(run), engine=engine, config=self.config
+            )
+            return Rows(member_days(tables, members, engine=engine))
 
     def accounts(self, run_id: str | None = None) -> Rows:
         """Every account seen in a run's window with its tier; accused ones first, then those to review.
@@ -284,12 +282,10 @@ class Stillwatch:
         if not mine:
             return Explanation(account_id, None, None)
         campaign_id = mine[0]["campaign_id"]
-        campaigns = [
-            row for row in self.campaigns(str(run["run_id"])).table.to_pylist() if row["campaign_id"] == campaign_id
-        ]
+        campaign = self.campaign(campaign_id, str(run["run_id"]))
         members = self.members(campaign_id, str(run["run_id"])).table
         slices = members.filter(pc.equal(members["account_id"], account_id)).to_pylist()
-        return Explanation(account_id, mine[0], campaigns[0] if campaigns else None, slices)
+        return Explanation(account_id, mine[0], campaign, slices)
 
     def expose(self, run_id: str | None = None) -> pipeline.Exposed:
         """Measure what the campaigns of a run (None: the latest) took, from the exchanges in the lake, and store it."""
@@ -351,6 +347,17 @@ class Stillwatch:
         """The calibration that the next run uses: id, kind and date."""
         chosen = scoring.calibrations(self._read(CALIBRATIONS), None)
         return dict(chosen.select(["calibration_id", "kind", "created_at"]).to_pylist()[0])
+
+    def calibration_of(self, run_id: str | None = None) -> scoring.Calibration:
+        """The calibration that judged a run (None: the latest): the fitted one that it names, else the shipped one."""
+        wanted = self._run(run_id)["calibration_id"]
+        stored = self._read(CALIBRATIONS)
+        return scoring.only_calibration(stored.filter(pc.equal(stored["calibration_id"], wanted)))
+
+    @cached_property
+    def charts(self) -> Charts:
+        """Findings as Altair charts (needs the `notebook` extra)."""
+        return Charts(self)
 
     # -- plumbing -----------------------------------------------------------------------------------------------------
 
