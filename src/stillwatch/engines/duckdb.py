@@ -51,7 +51,9 @@ class DuckDBEngine:
             config["threads"] = threads
         self._backend = ibis.duckdb.connect(":memory:", **config)
         self._connection = self._backend.con
-        self._connection.execute("SET enable_progress_bar = false")
+        # NOTE: in Jupyter without ipywidgets the bar is off, and DuckDB refuses to set it even to that.
+        if self._connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() != (False,):
+            self._connection.execute("SET enable_progress_bar = false")
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         # NOTE: Ibis 12 writes array functions (map, filter, unique) with the arrow that DuckDB 2.0 refuses by default.
         self._connection.execute("SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW'")

@@ -25,7 +25,18 @@ class ArrowStream(Protocol):
 
 def as_table(frame: ArrowStream) -> pa.Table:
     """The frame's rows as an Arrow table; columns that can be shared are not copied."""
-    return pa.table(frame)
+    table = pa.table(frame)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
+            # NOTE: polars' categories are views, and Arrow has no kernel that takes from views.
+            plain = [
+                pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.string()))
+                for chunk in table.column(place).chunks
+            ]
+            table = table.set_column(
+                place, field.name, pa.chunked_array(plain, pa.dictionary(field.type.index_type, pa.string()))
+            )
+    return table
 
 
 def chosen_source(name: str, mapping: Path | FieldRules | None, settings: sources.Settings) -> sources.Source:

@@ -29,7 +29,6 @@ from stillwatch.model.tables import (
     DETECTION_RUNS,
     INGEST_BATCHES,
     INGEST_REJECTS,
-    SEEN_ACCOUNTS,
 )
 from stillwatch.model.window import Window
 from stillwatch.pipeline.sharing import Sharing
@@ -39,6 +38,7 @@ from stillwatch.python_api.charts.gathered import Charts
 from stillwatch.python_api.days import member_days
 from stillwatch.python_api.frames import ArrowStream, FieldRules, as_table, chosen_source
 from stillwatch.python_api.rows import Explanation, Rows
+from stillwatch.python_api.seen import seen_accounts
 from stillwatch.store.journal import BATCH
 from stillwatch.store.workspace import Workspace
 
@@ -259,20 +259,7 @@ class Stillwatch:
             )
             days = tables[ACCOUNT_DAYS.name]
             seen = engine.to_arrow(days.group_by("account_id").agg(n_exchanges=days.n.sum()))
-        findings = findings.cast(pa.schema([field.with_nullable(True) for field in findings.schema]))
-        found = findings.take(pc.index_in(seen["account_id"], value_set=findings["account_id"].combine_chunks()))
-        joined = found.set_column(0, "account_id", seen["account_id"]).append_column("n_exchanges", seen["n_exchanges"])
-        tier = joined.column_names.index("tier")
-        joined = joined.set_column(tier, "tier", pc.fill_null(joined["tier"], "none"))
-        joined = joined.append_column("has_finding", pc.is_valid(joined["campaign_id"]))
-        order = (
-            ("has_finding", "descending"),
-            ("tier", "ascending"),
-            ("score", "descending"),
-            ("account_id", "ascending"),
-        )
-        ordered = joined.sort_by(list(order))
-        return Rows(ordered.select(SEEN_ACCOUNTS.names))
+        return Rows(seen_accounts(findings, seen))
 
     def explain(self, account_id: str, run_id: str | None = None) -> Explanation:
         """Why an account was flagged, or that it was not."""
@@ -358,6 +345,19 @@ class Stillwatch:
     def charts(self) -> Charts:
         """Findings as Altair charts (needs the `notebook` extra)."""
         return Charts(self)
+
+    def studio(self, campaign_id: str, path: str | Path, run_id: str | None = None) -> Path:
+        """Write the studio of a campaign to `path`: one HTML file with charts, tables and filters, without network.
+
+        Raises:
+            UsageError: there is no such campaign in the run.
+            EnvironmentFault: the `notebook` extra is not installed.
+        """
+        from stillwatch.python_api.studio import studio_page
+
+        file = Path(path)
+        file.write_text(studio_page(self, campaign_id, run_id), encoding="utf-8")
+        return file
 
     # -- plumbing -----------------------------------------------------------------------------------------------------
 

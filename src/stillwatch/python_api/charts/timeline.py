@@ -23,8 +23,8 @@ def _volume(days: pa.Table) -> alt.Chart:
     sums = days.group_by("day", use_threads=False).aggregate([("n", "sum"), ("n_evidence", "sum")]).to_pylist()
     rows: list[dict[str, object]] = []
     for row in sums:
-        rows.append({"day": row["day"], "part": "inside evidence", "n": row["n_evidence_sum"]})
-        rows.append({"day": row["day"], "part": "other traffic", "n": row["n_sum"] - row["n_evidence_sum"]})
+        rows.append({"day": row["day"], "part": "inside evidence", "place": 0, "n": row["n_evidence_sum"]})
+        rows.append({"day": row["day"], "part": "other traffic", "place": 1, "n": row["n_sum"] - row["n_evidence_sum"]})
     return (
         alt.Chart(inline(rows), title="Exchanges of its accounts a day", width=WIDTH, height=150)
         .mark_bar()
@@ -34,7 +34,7 @@ def _volume(days: pa.Table) -> alt.Chart:
             color=alt.Color(
                 "part:N", title=None, scale=alt.Scale(domain=["inside evidence", "other traffic"], range=[ORANGE, PALE])
             ),
-            order=alt.Order("part:N"),
+            order=alt.Order("place:Q"),
             tooltip=[_day_said(), alt.Tooltip("part:N"), alt.Tooltip("n:Q", format=",")],
         )
     )
