@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo gateways test check format slow lock clean console console-check console-test
+.PHONY: demo docs docs-test pictures gateways test check format slow lock clean console console-check console-test
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,18 @@ console-check: console/node_modules/.installed  ## types, lint and format of the
 
 console-test: $(STAMP) console  ## the console in Chromium
 	$(BIN)/python -m pytest -m console
+
+docs: $(STAMP)  ## the documentation site in build/site; broken links fail
+	rm -rf docs/reference
+	$(BIN)/python tools/reference.py docs/reference
+	$(BIN)/zensical build --clean --strict
+
+docs-test: $(STAMP)  ## every command block of README and docs, in a shell
+	$(BIN)/python -m pytest tests/docs -m "slow or not slow"
+
+pictures: $(STAMP)  ## the pictures of the documentation, from the demonstration's workspace
+	$(BIN)/stillwatch demo
+	$(BIN)/python tools/pictures.py stillwatch-demo docs/pictures
 
 check: $(STAMP)  ## format, lint, types, import contracts, licences
 	$(BIN)/ruff format --check

@@ -9,7 +9,8 @@ import asyncio
 import io
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import httpx
 import msgspec
 from cyclopts import App
 from rich.console import Console
+from starlette.types import ASGIApp
 
 from stillwatch.api.app import create_app
 from stillwatch.api.roles import ACCESS
@@ -86,13 +88,39 @@ def _openapi(workspace: Workspace) -> dict[str, Any]:
     key = keys.create(Role.ADMIN, name="reference", created_at=datetime.now(UTC))
 
     async def asked() -> dict[str, Any]:
-        transport = httpx.ASGITransport(create_app(workspace, Config()))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            answer = await client.get("/openapi.json", headers={"x-stillwatch-key": key})
+        application = create_app(workspace, Config())
+        async with _running(application):
+            transport = httpx.ASGITransport(application)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                answer = await client.get("/openapi.json", headers={"x-stillwatch-key": key})
         document: dict[str, Any] = answer.raise_for_status().json()
         return document
 
     return asyncio.run(asked())
+
+
+@asynccontextmanager
+async def _running(application: ASGIApp) -> AsyncIterator[None]:
+    """The application between its start and its end: it closes what it opened."""
+    has_started, is_over = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, str]:
+        if not has_started.is_set():
+            return {"type": "lifespan.startup"}
+        await is_over.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "lifespan.startup.complete":
+            has_started.set()
+
+    lifespan = asyncio.create_task(application({"type": "lifespan", "state": {}}, receive, send))  # type: ignore[arg-type]
+    await has_started.wait()
+    try:
+        yield
+    finally:
+        is_over.set()
+        await lifespan
 
 
 def _parameters(parameters: list[dict[str, Any]]) -> str:

@@ -2,11 +2,12 @@
 
 A block is fenced with `sh`. A comment line before its fence says how it runs, where it is not run as it stands:
 
-- no comment: in order, with the page's other blocks, in a clean folder;
-- `<!-- slow -->`: likewise, by `make docs-test` only, as are all blocks of pages that are not in DEFAULT_PAGES;
+- no comment: in order, with the page's other blocks, in a clean folder beside the demonstration's workspace;
 - `<!-- serves -->`: started in the background, waited for, and ended with the page;
 - `<!-- read: REASON -->`: not run, because it needs what no test has; every `stillwatch` command in it is still read by
   the command line's own parser, so that a verb or a flag that does not exist fails.
+
+`<!-- file: NAME -->` before a fence of any kind puts its text into that file before the page is run.
 """
 
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-KINDS: Final = ("slow", "serves", "read")
+KINDS: Final = ("serves", "read")
 OPENING: Final = re.compile(r"^```sh\s*$")
 COMMENT: Final = re.compile(r"^<!-- (?P<kind>[a-z]+)(?:: (?P<reason>.+))? -->$")
 
@@ -59,6 +60,12 @@ def pages() -> list[Path]:
     """README and every page of the documentation, generated ones left out."""
     docs = REPOSITORY / "docs"
     return [REPOSITORY / "README.md", *sorted(file for file in docs.rglob("*.md") if file.parent.name != "reference")]
+
+
+def files_of(page: Path) -> dict[str, str]:
+    """Files that the page's commands need, by name, as the page shows them."""
+    pattern = r"^<!-- file: (\S+) -->\n```\w*\n(.*?)^```$"
+    return dict(re.findall(pattern, page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL))
 
 
 def blocks_of(page: Path) -> list[Block]:
