@@ -6,6 +6,7 @@ logs of two gateways in `logs/`. `c-abcd1234` and `acct-42` stand for the first 
 
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -25,6 +26,7 @@ __all__ = ["found_world", "small_world"]
 CAMPAIGN, ACCOUNT, PORT = "c-abcd1234", "acct-42", "8721"
 QUICK_PAGE = REPOSITORY / "docs" / "analyst.md"
 """The page whose commands the default run calls, in this process; `make docs-test` runs all pages in a shell."""
+NOTEBOOK_PAGE = REPOSITORY / "docs" / "notebook.md"
 RUNNABLE = [page for page in pages() if any(block.kind != "read" for block in blocks_of(page))]
 SERVING = """
 stillwatch {arguments} > server.out 2> server.log &
@@ -93,6 +95,23 @@ def test_the_commands_of_the_analyst_run(
         words = [stand_ins.get(word, word) for word in shlex.split(command)]
         assert words[0] == "stillwatch"
         assert main(words[1:]) == 0, command
+
+
+def test_the_python_of_the_notebook_page_runs(
+    found_world: Path, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(found_world, tmp_path / "stillwatch-workspace")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STILLWATCH_KEYS", str(small_world / "keys.json"))
+    text = NOTEBOOK_PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    known: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, NOTEBOOK_PAGE.name, "exec"), known)
+    reports = known["reports"]
+    assert [report.rows_out for report in reports] == [2]  # type: ignore[attr-defined]
+    assert (tmp_path / "waterfall.html").stat().st_size > 500_000
+    assert (tmp_path / "studio.html").stat().st_size > 500_000
 
 
 def laid_out(page: Path, demonstration: Demonstration, folder: Path) -> None:
