@@ -224,3 +224,9 @@ def test_what_waits_can_be_listed_and_a_list_can_be_compared_with_its_past(
 def test_screening_without_a_list_says_what_to_do(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["screen", "accounts", "--by", "ana"]) == 4
     assert "screen lists add" in capsys.readouterr().err
+
+
+def test_a_workspace_in_which_nobody_was_screened_has_nothing_to_review(inside: Path) -> None:
+    file = inside / "review.json"
+    assert main(["screen", "review", "--format", "json", "-o", str(file)]) == 0
+    assert json.loads(file.read_text()) == []

@@ -266,8 +266,7 @@ def review(
     with _screener() as screener:
         if account is None:
             rows = screener.hits()
-            waiting = rows.filter([verdict is None for verdict in rows["verdict"].to_pylist()])
-            write_rows(waiting, format, output, columns=HIT_COLUMNS)
+            write_rows(rows.filter(rows["verdict"].is_null()), format, output, columns=HIT_COLUMNS)
             return
         if object_id is None or verdict is None:
             raise UsageError("a review needs an account, an object and `cleared` or `confirmed`")
