@@ -24,7 +24,7 @@ PACKED: list[tuple[str, Callable[[bytes], bytes]]] = [(".gz", gzip.compress), ("
 
 
 def read_until_damage(path: Path) -> tuple[bytes, bool]:
-    opened = open_file(inspect_file(path))
+    opened = open_file(inspect_file(path), max_unpack_ratio=200)
     read, is_damaged = b"", False
     try:
         while chunk := opened.stream.read1(1 << 16):
@@ -71,7 +71,7 @@ def test_a_file_that_only_says_it_is_compressed_is_damaged_from_the_start(tmp_pa
 def test_a_compressed_stream_can_go_back(tmp_path):
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(LINES))
-    stream = open_file(inspect_file(path)).stream
+    stream = open_file(inspect_file(path), max_unpack_ratio=200).stream
     assert stream.read(10) == LINES[:10]
     stream.seek(0)
     assert stream.read() == LINES
@@ -84,7 +84,7 @@ def test_a_file_that_grows_is_read_as_far_as_its_digest(tmp_path):
     path.write_bytes(LINES)
     file = inspect_file(path)
     path.write_bytes(LINES + b"later\n")
-    opened = open_file(file)
+    opened = open_file(file, max_unpack_ratio=200)
     assert opened.stream.read() == LINES
     assert opened.counted.n_read == len(LINES)
     opened.close()

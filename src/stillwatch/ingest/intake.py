@@ -4,7 +4,7 @@ import logging
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stillwatch.store.vault import Vault
 
 TRUNCATED = "truncated_stream"
+UNPACKS_TOO_FAR = "unpacks_too_far"
 UNREADABLE = "unreadable_file"
 
 _log = logging.getLogger(__name__)
@@ -188,7 +189,7 @@ def _ingest_file(
     path: Path, uri: str, intake: Intake, registrar: Registrar, clock: Clock, meter: _Meter
 ) -> BatchReport:
     file = inspect_file(path)
-    opened = open_file(file)
+    opened = open_file(file, max_unpack_ratio=registrar.settings.max_unpack_ratio)
     try:
         return take_in(
             _chunks(intake, opened, uri), intake, registrar=registrar, origin=Origin(uri, file.digest),
@@ -234,16 +235,26 @@ def _chunks(intake: Intake, opened: OpenFile, uri: str) -> Iterator[Parsed]:
         for parsed in intake.parse(opened.stream, uri=uri):
             line_no = max(line_no, _last_line(parsed))
             reasons.update(reject.reason for reject in parsed.rejects)
-            yield parsed
+            yield _as_bomb(parsed) if opened.is_bomb else parsed
     except SourceError as error:
         _log.warning("%s", error)
         broken = Reject(line_no + 1, UNREADABLE, str(error), 0, "")
     except (EOFError, zlib.error) as error:
-        broken = Reject(line_no + 1, TRUNCATED, type(error).__name__, 0, "")
+        broken = Reject(line_no + 1, UNPACKS_TOO_FAR if opened.is_bomb else TRUNCATED, type(error).__name__, 0, "")
     if broken is None and opened.is_truncated and not reasons[TRUNCATED]:
         broken = Reject(line_no + 1, TRUNCATED, "the compressed stream is damaged", 0, "")
     if broken is not None:
         yield Parsed(rows=pa.RecordBatch.from_pylist([], schema=pa.schema([])), rejects=(broken,))
+
+
+def _as_bomb(parsed: Parsed) -> Parsed:
+    """The chunk with the end of a stream that was cut off here told as what it is."""
+    detail = "the file unpacks far beyond its size (ingest.max_unpack_ratio); the rest was not read"
+    rejects = tuple(
+        replace(reject, reason=UNPACKS_TOO_FAR, detail=detail) if reject.reason == TRUNCATED else reject
+        for reject in parsed.rejects
+    )
+    return replace(parsed, rejects=rejects)
 
 
 def _last_line(parsed: Parsed) -> int:

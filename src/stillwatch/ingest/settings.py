@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file with more records than this is committed in parts of this size."""
     keys_in_memory: int = 32_000_000
     """Record keys that the duplicate check keeps in memory, about 16 to 32 bytes each."""
+    max_unpack_ratio: int = 200
+    """Of a compressed file at most this many times its size is read (1 GiB in any case); logs pack 5 to 50 times."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.sealed_classes) - set(IDENTITY_CLASSES))
@@ -38,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unknown = sorted(set(self.sealed_days_of) - set(IDENTITY_CLASSES))
         if unknown or any(days < 1 for days in self.sealed_days_of.values()):
             raise ValueError(f"sealed_days_of: at least 1 day for each of {', '.join(IDENTITY_CLASSES)}, got {unknown}")
-        for name in ("contents_days", "sealed_days", "records_per_commit", "keys_in_memory"):
+        for name in ("contents_days", "sealed_days", "records_per_commit", "keys_in_memory", "max_unpack_ratio"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 

@@ -17,6 +17,9 @@ from stillwatch.errors import UsageError
 BLOCK_BYTES = 1 << 20
 """What is read at once."""
 
+LEAST_LIMIT = 1 << 30
+"""Compressed files that unpack to less than this are read whatever their ratio."""
+
 COMPRESSIONS = (".gz", ".bz2", ".zst")
 
 Opener = Callable[[], BinaryIO]
@@ -113,15 +116,22 @@ class CountedFile(io.RawIOBase):
         super().close()
 
 
+class UnpacksTooFar(EOFError):
+    """A compressed file holds far more than its size lets expect."""
+
+
 class DecompressedFile(io.RawIOBase):
     """The bytes inside a compressed file; all in front of a damage are read before EOFError tells of it.
 
-    `is_truncated` says that there was damage. Seeks by reading; there is no seek from the end.
+    `is_truncated` says that there was damage, or more than `limit` bytes: then `is_bomb` too. Seeks by reading; there
+    is no seek from the end.
     """
 
-    def __init__(self, reopen: Opener) -> None:
+    def __init__(self, reopen: Opener, *, limit: int) -> None:
         super().__init__()
         self.is_truncated = False
+        self.is_bomb = False
+        self._limit = limit
         self._reopen = reopen
         self._inner = reopen()
         self._at = 0
@@ -153,12 +163,16 @@ class DecompressedFile(io.RawIOBase):
         """Fill a part of `target`; 0 at the end.
 
         Raises:
-            EOFError: the rest is damaged.
+            EOFError: the rest is damaged, or beyond the limit.
         """
+        if self._at >= self._limit and self._inner.read(1):
+            self.is_truncated = self.is_bomb = True
+        if self.is_bomb:
+            raise UnpacksTooFar(f"the file unpacks to more than {self._limit} bytes")
         if self.is_truncated:
             raise EOFError("the compressed stream is damaged or cut off")
         try:
-            block = self._inner.read(len(target))
+            block = self._inner.read(min(len(target), self._limit - self._at))
         except (EOFError, zlib.error, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -200,19 +214,28 @@ class OpenFile:
         """Whether the compressed stream was damaged."""
         return self.decompressed is not None and self.decompressed.is_truncated
 
+    @property
+    def is_bomb(self) -> bool:
+        """Whether the compressed stream went beyond its limit."""
+        return self.decompressed is not None and self.decompressed.is_bomb
+
     def close(self) -> None:
         """Close the stream and the file."""
         self.stream.close()
         self.counted.close()
 
 
-def open_file(file: InputFile) -> OpenFile:
-    """`file` as a seekable stream of uncompressed bytes, by the suffix of its name."""
+def open_file(file: InputFile, *, max_unpack_ratio: int) -> OpenFile:
+    """`file` as a seekable stream of uncompressed bytes, by the suffix of its name.
+
+    Of a compressed file at most `max_unpack_ratio` times its size is read, or LEAST_LIMIT where that is more.
+    """
     counted = CountedFile(file.path, file.n_bytes)
     suffix = file.path.suffix.lower()
     if suffix not in COMPRESSIONS:
         return OpenFile(io.BufferedReader(counted, BLOCK_BYTES), counted, None)
-    decompressed = DecompressedFile(lambda: _decompressor(counted, suffix))
+    limit = max(LEAST_LIMIT, max_unpack_ratio * file.n_bytes)
+    decompressed = DecompressedFile(lambda: _decompressor(counted, suffix), limit=limit)
     return OpenFile(io.BufferedReader(decompressed, BLOCK_BYTES), counted, decompressed)
 
 

@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.errors import SourceError
@@ -18,7 +20,8 @@ UNREADABLE = (pa.ArrowException, OSError, ValueError)
 FRAME_BYTES = 64 << 20
 """Decoded bytes that a frame of a Parquet file should not pass, judged by the mean row of its row group."""
 MAX_FRAME_RECORDS = 1 << 17
-MIN_FRAME_RECORDS = 256
+MAX_ROW_BYTES = 64 << 20
+"""As the longest line of a text file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def read_parquet(stream: BinaryIO, *, uri: str, wanted: Collection[str] | None =
         SourceError: the stream is no Parquet file, or cannot seek.
     """
     try:
-        file = pq.ParquetFile(stream)
+        file = _opened(stream)
         names = [name for name in file.schema_arrow.names if wanted is None or name in wanted]
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
     except UNREADABLE as error:
@@ -63,6 +66,52 @@ def frames_of(table: pa.Table, *, uri: str) -> Iterator[Frame]:
         counts = {name: n - batch.column(i).null_count for i, name in enumerate(batch.schema.names)}
         yield Frame(pa.array(range(line_no, line_no + n), pa.int64()), batch, counts)
         line_no += n
+
+
+def _opened(stream: BinaryIO) -> pq.ParquetFile:
+    """The file with its text columns left as dictionaries, as they are stored.
+
+    NOTE: a megabyte of text that every row repeats is stored once; written out by row it would be a terabyte.
+    """
+    metadata = pq.ParquetFile(stream).metadata
+    schema = metadata.schema.to_arrow_schema()
+    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)]
+    return pq.ParquetFile(stream, metadata=metadata, read_dictionary=texts)
+
+
+def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch cut where its text, written out by row, would pass FRAME_BYTES."""
+    if _bound(batch) <= FRAME_BYTES:
+        yield batch
+        return
+    ends = np.cumsum(_row_bytes(batch))
+    start = 0
+    while start < batch.num_rows:
+        done = int(ends[start - 1]) if start else 0
+        end = max(start + 1, int(np.searchsorted(ends, done + FRAME_BYTES, side="right")))
+        yield batch.slice(start, end - start)
+        start = end
+
+
+def _bound(batch: pa.RecordBatch) -> int:
+    """Bytes that the batch's dictionaries can make at most when they are written out by row."""
+    dictionaries = [column for column in batch.columns if pa.types.is_dictionary(column.type)]
+    longest = (int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0) for column in dictionaries)
+    return int(batch.num_rows) * sum(longest)
+
+
+def _row_bytes(batch: pa.RecordBatch) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Bytes of text of each row, shape `(n_rows,)`; other columns count nothing."""
+    total = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type):
+            lengths = pc.binary_length(column.dictionary).cast(pa.int64()).take(column.indices)
+        elif is_text(column.type):
+            lengths = pc.binary_length(column).cast(pa.int64())
+        else:
+            continue
+        total += np.asarray(pc.fill_null(lengths, 0))
+    return total
 
 
 def _no_parquet(uri: str) -> SourceError:
@@ -92,14 +141,19 @@ def _row_group(file: pq.ParquetFile, group: int, names: list[str], line_no: int)
     try:
         meta = file.metadata.row_group(group)
         mean_bytes = max(1, meta.total_byte_size // max(1, meta.num_rows))
-        size = min(MAX_FRAME_RECORDS, max(MIN_FRAME_RECORDS, FRAME_BYTES // mean_bytes))
+        size = min(MAX_FRAME_RECORDS, max(1, FRAME_BYTES // mean_bytes))
         unread = {name: n for name, n in _unread_counts(file, group, names).items() if n > 0}
-        for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False):
-            n = batch.num_rows
-            counts = {name: n - batch.column(i).null_count for i, name in enumerate(batch.schema.names)}
-            yield Frame(pa.array(range(line_no, line_no + n), pa.int64()), batch, counts | unread)
-            line_no += n
-            unread = {}
+        for whole in file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False):
+            for batch in _bounded(whole):
+                n = batch.num_rows
+                if n == 1 and int(_row_bytes(batch)[0]) > MAX_ROW_BYTES:
+                    yield Reject(line_no, "row_too_long", "row is beyond the limit", 0, raw_digest(b""))
+                    line_no += 1
+                    continue
+                counts = {name: n - batch.column(i).null_count for i, name in enumerate(batch.schema.names)}
+                yield Frame(pa.array(range(line_no, line_no + n), pa.int64()), batch, counts | unread)
+                line_no += n
+                unread = {}
     except UNREADABLE as error:
         detail = f"the rest of row group {group} could not be read: {type(error).__name__}"
         yield Reject(line_no, "truncated_stream", detail, 0, raw_digest(b""))
