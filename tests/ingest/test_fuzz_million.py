@@ -1,0 +1,139 @@
+"""A million mutilated records over every parser: no crash, every record counted once, memory bounded."""
+
+import random
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.ingest.conftest import House, make_house
+from tests.sources.golden import FIXTURES, source_of
+from tests.sources.protobuf import message_of
+
+from stillwatch.model.tables import EXCHANGE_RECORDS, INGEST_REJECTS
+
+SEED = 20_261_123
+RECORDS_PER_FILE = 5_000
+FEW = 2_000
+MANY = 1_000_000
+MOST_MIB = 700
+"""What the process may grow by over the run: the lake's buffers and keys, and some chunks."""
+WORDS = (
+    b"null",
+    b"true",
+    b"-1",
+    b"1e999",
+    b'""',
+    b"[]",
+    b"{}",
+    b'"\\ud800"',
+    b"9" * 40,
+    b'"2026-04-22"',
+    b'{"a":[{}]}',
+)
+LINES = tuple(item for item in FIXTURES if item[1].suffix in (".jsonl", ".csv"))
+WHOLE = tuple(item for item in FIXTURES if item[1].suffix == ".json")
+
+
+def mutilated(line: bytes, draw: random.Random, n: int) -> bytes:
+    """One record with some of its bytes cut, flipped, doubled or replaced by a value of another type."""
+    kind = draw.randrange(8)
+    line = re.sub(rb"(?<=[a-z][-_])1\b", str(n).encode(), line, count=2)  # another id, so that it is no duplicate
+    if kind == 0 or not line:
+        return line
+    at = draw.randrange(len(line))
+    if kind == 1:
+        return line[:at]
+    if kind == 2:
+        return line[:at] + bytes([draw.randrange(256)]) + line[at + 1 :]
+    if kind == 3:
+        return line[:at] + line[draw.randrange(len(line)) :]
+    if kind == 4:
+        return line[:at] + draw.randbytes(draw.randrange(12)).replace(b"\n", b"") + line[at:]
+    colon = line.find(b":", at)
+    end = min((place for sign in (b",", b"}") if (place := line.find(sign, colon)) >= 0), default=len(line))
+    return line if colon < 0 else line[: colon + 1] + draw.choice(WORDS) + line[end:]
+
+
+def files(folder: Path, n_records: int, draw: random.Random) -> Iterator[tuple[str, Path]]:
+    """Files of mutilated records of every format that has lines, in turn, until there are enough."""
+    n = 0
+    while n < n_records:
+        for place, sample in LINES:
+            head, *lines = sample.read_bytes().splitlines()
+            known = [line for line in [head, *lines] if line] if sample.suffix == ".jsonl" else lines
+            made = [
+                mutilated(draw.choice(known), draw, n + i)
+                for i in range(min(RECORDS_PER_FILE, n_records // len(LINES) + 1))
+            ]
+            n += len(made)
+            path = folder / f"{place}{n}{sample.suffix}"
+            path.write_bytes(b"\n".join(([head] if sample.suffix == ".csv" else []) + made))
+            yield place, path
+
+
+def documents(folder: Path, n_files: int, draw: random.Random) -> Iterator[tuple[str, Path]]:
+    """Mutilated documents that are read whole, as JSON and as protobuf."""
+    import json
+
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    for number in range(n_files):
+        for place, sample in WHOLE:
+            spans = {"resourceSpans": json.loads(sample.read_text(encoding="utf-8"))["resourceSpans"]}
+            for suffix, raw in ((".json", sample.read_bytes()), (".pb", message_of(spans, ExportTraceServiceRequest))):
+                body = bytearray(raw)
+                for _ in range(draw.randrange(6)):
+                    at = draw.randrange(len(body))
+                    body[at : at + draw.choice((0, 1, 9, 400))] = draw.randbytes(draw.randrange(4))
+                path = folder / f"{place}-{number}{suffix}"
+                path.write_bytes(bytes(body))
+                yield place, path
+
+
+def resident_mib() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 >> 20
+
+
+def run(house: House, found: Iterator[tuple[str, Path]]) -> tuple[int, int]:
+    """Ingest files one by one; records and the most memory that was held on the way, in MiB."""
+    n_records = most = 0
+    for place, path in found:
+        (report,) = house.ingest(path, source=source_of(place))
+        assert report.records_in == report.rows_out + report.duplicates + report.rejected, path.name
+        n_records += report.records_in
+        most = max(most, resident_mib())
+        path.unlink()
+    return n_records, most
+
+
+def check(n_records: int, n_documents: int) -> tuple[int, int]:
+    draw = random.Random(SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "w").mkdir()
+        house = make_house(Path(folder) / "w")
+        run(house, documents(Path(folder), 2, draw))
+        before = resident_mib()
+        n_first, most_first = run(house, documents(Path(folder), n_documents, draw))
+        n_second, most_second = run(house, files(Path(folder), n_records, draw))
+        stored = house.rows(EXCHANGE_RECORDS)
+        assert stored.num_rows == len(
+            set(zip(stored["source"].to_pylist(), stored["record_key"].to_pylist(), strict=True))
+        )
+        assert house.rows(INGEST_REJECTS).num_rows
+    return n_first + n_second, max(most_first, most_second) - before
+
+
+def test_some_thousand_mutilated_records_are_each_counted_once() -> None:
+    n_records, _ = check(FEW, 1)
+    assert n_records > 0.8 * FEW
+
+
+@pytest.mark.slow
+def test_a_million_mutilated_records_are_each_counted_once_in_bounded_memory() -> None:
+    n_records, grown_mib = check(MANY, 400)
+    print(f"{n_records:,} records, resident memory grew by {grown_mib} MiB")
+    assert n_records > 0.9 * MANY
+    assert grown_mib < MOST_MIB, f"memory grew by {grown_mib} MiB"
