@@ -14,8 +14,8 @@ from stillwatch.config import Config
 from stillwatch.python_api import Stillwatch
 from stillwatch.store.workspace import Workspace
 
-DEMO_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
-"""Ingest time of the demonstration, fixed so that equal seeds give equal bytes."""
+DEMO_CLOCK = datetime(2026, 7, 1, tzinfo=UTC)
+"""Ingest time of the demonstration, after its traffic, fixed so that equal seeds give equal bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from stillwatch.sources.base import Reject
 DAY_US = 86_400_000_000
 LATEST_DAY = 84_006
 """2200-01-01 in days since 1970: a record of that day or later, or of before 1970, has no usable time."""
+LATEST_US = LATEST_DAY * DAY_US
 MAX_TOKENS = 1 << 40
 """Token counts from here on, and below zero, are taken as not reported: no call has a trillion tokens."""
 
@@ -58,13 +59,15 @@ def admit_records(
     identity_order: Sequence[str],
     names: Pseudonymiser,
     known: KnownKeys,
+    ahead: timedelta | None = None,
 ) -> Door:
     """The rows of one RAW_RECORDS chunk that are usable and new: pseudonymised, redacted, sketched.
 
-    (1) Rows without id or usable time are rejected. (2) Rows known by (source, source_record_id) are duplicates.
-    (3) Identities become pseudonyms or aliases, secrets leave. (4) Prompts become sketches.
+    (1) Rows without id or usable time, or that start `ahead` or more after the clock, are rejected. (2) Rows known by
+    (source, source_record_id) are duplicates. (3) Identities become pseudonyms or aliases, secrets leave. (4) Prompts
+    become sketches.
     """
-    usable, rejects = _usable(raw)  # (1)
+    usable, rejects = _usable(raw, LATEST_US if ahead is None else _micros(stamp.ingested_at + ahead))  # (1)
     n_usable = usable.num_rows
     ids = names.references(usable["source_record_id"])
     keys = record_keys(source, ids)
@@ -81,8 +84,8 @@ def admit_records(
     return Door(records, _sketches(usable, records), usable, n_usable - usable.num_rows, rejects)  # (4)
 
 
-def _usable(raw: pa.RecordBatch) -> tuple[pa.RecordBatch, tuple[Reject, ...]]:
-    """The rows that have an id and a time, and rejects for the others.
+def _usable(raw: pa.RecordBatch, before_us: int) -> tuple[pa.RecordBatch, tuple[Reject, ...]]:
+    """The rows that have an id and a time before `before_us` (microseconds since 1970), and rejects for the others.
 
     A source rejects what it cannot read together with its raw bytes; here only their number is left, so that
     `n_bytes` is 0 and `digest` is empty.
@@ -91,7 +94,8 @@ def _usable(raw: pa.RecordBatch) -> tuple[pa.RecordBatch, tuple[Reject, ...]]:
     no_time = np.asarray(pc.is_null(raw["start_time"]))
     days = _days(raw)
     bad_time = ~no_time & ((days < 0) | (days >= LATEST_DAY))
-    is_bad: Flags = no_id | no_time | bad_time
+    is_ahead = ~no_time & ~bad_time & (_starts(raw) >= before_us)
+    is_bad: Flags = no_id | no_time | bad_time | is_ahead
     if not is_bad.any():
         return raw, ()
     lines = raw["line_no"].to_numpy()
@@ -103,12 +107,25 @@ def _usable(raw: pa.RecordBatch) -> tuple[pa.RecordBatch, tuple[Reject, ...]]:
         Reject(int(line), "bad_time", "field start_time: not between 1970 and 2200", 0, "")
         for line in lines[bad_time & ~no_id]
     ]
+    rejects += [
+        Reject(int(line), "future_time", "field start_time: too far ahead of the clock", 0, "")
+        for line in lines[is_ahead & ~no_id]
+    ]
     return raw.filter(pa.array(~is_bad)), tuple(rejects)
 
 
 def _days(raw: pa.RecordBatch) -> Keys:
     """Days since 1970 of start_time; 0 for null."""
-    return np.asarray(pc.fill_null(raw["start_time"].cast(pa.int64()), 0)) // DAY_US
+    return _starts(raw) // DAY_US
+
+
+def _starts(raw: pa.RecordBatch) -> Keys:
+    """Microseconds since 1970 of start_time; 0 for null."""
+    return np.asarray(pc.fill_null(raw["start_time"].cast(pa.int64()), 0))
+
+
+def _micros(moment: datetime) -> int:
+    return int(pa.scalar(moment, pa.timestamp("us", tz="UTC")).cast(pa.int64()).as_py())
 
 
 def _columns(raw: pa.RecordBatch, stamp: Stamp, source: str, names: Pseudonymiser) -> dict[str, pa.Array]:

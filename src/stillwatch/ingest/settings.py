@@ -26,6 +26,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Class of identity to days, in place of `sealed_days`."""
     identity_order: dict[str, tuple[str, ...]] = {}
     """Source name to the columns that may serve as account, best first; in place of the source's own order."""
+    ahead_days: int = 2
+    """Records that start this many days after the clock, or later, go to quarantine: their source's clock is wrong, and
+    one of them would move the window of every run. 0 keeps them."""
     records_per_commit: int = 5_000_000
     """A file with more records than this is committed in parts of this size."""
     keys_in_memory: int = 32_000_000
@@ -40,9 +43,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unknown = sorted(set(self.sealed_days_of) - set(IDENTITY_CLASSES))
         if unknown or any(days < 1 for days in self.sealed_days_of.values()):
             raise ValueError(f"sealed_days_of: at least 1 day for each of {', '.join(IDENTITY_CLASSES)}, got {unknown}")
+        if self.ahead_days < 0:
+            raise ValueError(f"ahead_days must be at least 0, got {self.ahead_days}")
         for name in ("contents_days", "sealed_days", "records_per_commit", "keys_in_memory", "max_unpack_ratio"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def ahead(self) -> timedelta | None:
+        """How far after the clock a record may start; None without a bound."""
+        return timedelta(days=self.ahead_days) if self.ahead_days else None
 
     @property
     def contents_age(self) -> timedelta:

@@ -89,8 +89,9 @@ class Telemetry:
     def admit(self, raw: pa.RecordBatch, stamp: Stamp) -> Admitted:
         """Records, sketches and, by policy, contents of one chunk."""
         door = admit_records(
-            raw, stamp, source=self.name, identity_order=self._order, names=self._names, known=self._known
-        )
+            raw, stamp, source=self.name, identity_order=self._order, names=self._names, known=self._known,
+            ahead=self._settings.ahead,
+        )  # fmt: skip
         records = door.records
         beside: tuple[tuple[Table, pa.RecordBatch], ...] = ((PROMPT_SKETCHES, door.sketches),)
         if self._contents is not None:

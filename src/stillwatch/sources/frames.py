@@ -59,7 +59,7 @@ def frames_of(table: pa.Table, *, uri: str) -> Iterator[Frame]:
         SourceError: two columns have the same name.
     """
     _check_distinct(table.column_names, uri)
-    size = min(MAX_FRAME_RECORDS, max(MIN_FRAME_RECORDS, FRAME_BYTES * table.num_rows // max(1, table.nbytes)))
+    size = min(MAX_FRAME_RECORDS, max(1, FRAME_BYTES * table.num_rows // max(1, table.nbytes)))
     line_no = 1
     for batch in table.combine_chunks().to_batches(max_chunksize=size):
         n = batch.num_rows
