@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 
 from stillwatch import scoring
 from stillwatch.config import Config
-from stillwatch.errors import StillwatchError
+from stillwatch.errors import LedgerError, StillwatchError
 from stillwatch.guard.policy import Basis
 from stillwatch.ingest.drift import coverage_drops
 from stillwatch.model.table import Table
 from stillwatch.model.tables import CALIBRATIONS, DETECTION_RUNS, EXCHANGE_RECORDS, INGEST_BATCHES
 from stillwatch.pipeline.lifecycle import BACKED_UP, Custodian
 from stillwatch.pipeline.sharing import Sharing
+from stillwatch.store.checkpoint import Checkpoints, open_note
 from stillwatch.store.decisions import Decisions
 from stillwatch.store.keys import Keys
 from stillwatch.store.rekeying import key_id
@@ -94,11 +95,23 @@ class _Patient:
         elif {lake, state} != {keys.pseudonym_key_id}:
             detail = f"the key file holds {keys.pseudonym_key_id}, lake rows are under {lake}, state rows under {state}"
             yield Check("keys", "fail", detail, "restore the key file that belongs to this workspace")
+        elif not self._signs(keys):
+            detail = "the key file is another workspace's: it did not sign this ledger's checkpoints"
+            yield Check("keys", "fail", detail, "name this workspace's key file by STILLWATCH_KEYS")
         elif file.resolve().is_relative_to(self.workspace.path.resolve()):
             detail = "the key file lies in the workspace: whoever copies the folder can open the vault"
             yield Check("keys", "fail", detail, "move it elsewhere and name it by STILLWATCH_KEYS")
         else:
             yield Check("keys", "ok", f"pseudonym key {lake}, outside of the workspace")
+
+    def _signs(self, keys: Keys) -> bool:
+        """Whether the ledger's last checkpoint, if there is one, is signed by these keys."""
+        checkpoints = Checkpoints(self.workspace.state, keys)
+        last = checkpoints.last()
+        try:
+            return last is None or open_note(last, checkpoints.verifier).size >= 0
+        except LedgerError:
+            return False
 
     def disk(self) -> Iterator[Check]:
         free = disk_usage(self.workspace.path).free / 2**30
