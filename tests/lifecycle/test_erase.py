@@ -1,5 +1,6 @@
 """Erasing an account: no byte of it stays, nobody else loses a row, and the ledger still verifies."""
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from stillwatch.errors import UnderHold, UsageError
+from stillwatch.errors import EnvironmentFault, UnderHold, UsageError
 from stillwatch.model.decision import Action, Decision, Mode
 from stillwatch.model.tables import (
     ACCOUNT_DAYS,
@@ -24,6 +25,9 @@ from stillwatch.store.audit import AuditTrail, Call
 from stillwatch.store.decisions import Batch, Decisions
 from stillwatch.store.outbox import Message, Outbox
 from stillwatch.store.schema import STORED
+from stillwatch.store.spool import Settings as SpoolSettings
+from stillwatch.store.spool import Spool
+from tests.api.served import spans
 from tests.lifecycle.world import (
     CLOCK,
     EMAIL,
@@ -237,6 +241,36 @@ def test_a_hold_without_a_second_person_a_reason_or_an_end_is_refused(folder: Pa
     said = {"reason": "litigation", "placed_by": "ana", "approver": "ben", "expires_at": CLOCK + timedelta(days=1)}
     with opened(folder) as watch, pytest.raises(UsageError):
         custodian(watch).hold("case-7", accounts=[TARGET], **(said | wrong))  # type: ignore[arg-type]
+
+
+def spooled(folder: Path) -> Path:
+    """A file that a stopped server left in its spool, with a call of the target."""
+    spool = folder / "workspace" / "spool"
+    spool.mkdir()
+    document = spans(1)
+    for attribute in document["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"]:
+        if attribute["value"].get("stringValue") == "acct-1":
+            attribute["value"] = {"stringValue": TARGET}
+    file = spool / "1.json.open"
+    file.write_text(json.dumps(document))
+    assert TARGET in file.read_text()
+    return file
+
+
+def test_what_a_stopped_server_spooled_is_ingested_first_and_then_erased(folder: Path) -> None:
+    file = spooled(folder)
+    erase(folder)
+    assert list(file.parent.glob("*.json*")) == []
+    assert where(folder / "workspace" / "spool", TARGET.encode()) == []
+    with opened(folder) as watch:
+        assert [row["source"] for row in watch.batches().table.to_pylist()].count("otlp") == 1
+        assert TARGET not in {row["account_id"] for row in rows_of(watch, EXCHANGE_RECORDS)}
+
+
+def test_a_running_server_that_still_spools_the_account_makes_erasing_wait(folder: Path) -> None:
+    spooled(folder)
+    with Spool(folder / "workspace" / "spool", SpoolSettings()), pytest.raises(EnvironmentFault, match="wait until"):
+        erase(folder)
 
 
 def test_an_account_is_erased_by_the_address_that_ingest_gave_an_alias(tmp_path: Path) -> None:
