@@ -91,10 +91,16 @@ def test_groups_stand_for_all_accounts_and_a_filter_hides_links_never_accounts(s
     assert {counts["accounts_total"] for counts in per_group} == {n}
 
 
-def test_accounts_that_share_nothing_with_others_are_groups_of_their_own() -> None:
-    found = laid({(0, "ja4", 1), (1, "ja4", 1), (2, "ja4", 2), (3, "ja4", 2), (4, "ja4", 3)}).cut("groups")
+def test_accounts_that_share_nothing_are_apart() -> None:
+    lone = {(4, "ja4", 3)}
+    found = laid({(0, "ja4", 1), (1, "ja4", 1), (2, "ja4", 2), (3, "ja4", 2)} | lone).cut("groups")
     assert found.nodes["n_accounts"].to_pylist() == [2, 2, 1]
     assert found.edges.num_rows == 0
+
+
+def test_accounts_that_carry_the_same_tokens_are_one_group() -> None:
+    found = laid({(account, kind, 1) for account in range(30) for kind in ("system", "skeleton")}).cut("groups")
+    assert found.nodes["n_accounts"].to_pylist() == [30]
 
 
 def test_groups_that_share_a_token_are_linked_by_its_kind() -> None:

@@ -230,10 +230,10 @@ def _most(account_of: Ints, n_of: Ints, n_accounts: int) -> Ints:
 
 
 def _groups(account_of: Ints, token_of: Ints, n_accounts: int, n_tokens: int) -> tuple[Ints, Ints]:
-    """The group of each account and of each token, 0 the largest; accounts without a linking token are groups alone.
+    """The group of each account and of each token, 0 the largest.
 
-    Communities of the two-sided graph by Louvain, where a token that all accounts carry weighs nothing: it tells no
-    groups apart.
+    Accounts that carry the same tokens are in one group, those without a linking token too. Otherwise communities of
+    the two-sided graph by Louvain, where a token that all accounts carry weighs nothing: it tells no groups apart.
     """
     from sknetwork.clustering import Louvain
 
@@ -241,9 +241,11 @@ def _groups(account_of: Ints, token_of: Ints, n_accounts: int, n_tokens: int) ->
         return np.minimum(np.arange(n_accounts), MOST_GROUPS - 1), np.zeros(0, dtype=np.int64)
     holders = np.bincount(token_of, minlength=n_tokens)
     weights = np.log(n_accounts / holders[token_of]) + 1e-3
-    matrix = csr_matrix((weights, (account_of, token_of)), shape=(n_accounts, n_tokens))
+    alike = _alike(account_of, token_of, n_accounts, n_tokens)
+    matrix = csr_matrix((weights, (alike[account_of], token_of)), shape=(int(alike.max()) + 1, n_tokens))
     found = Louvain(random_state=SEED).fit(matrix, force_bipartite=True)
-    labels, token_labels = (np.asarray(part, dtype=np.int64) for part in (found.labels_row_, found.labels_col_))
+    labels = np.asarray(found.labels_row_, dtype=np.int64)[alike]
+    token_labels = np.asarray(found.labels_col_, dtype=np.int64)
     n_labels = int(max(labels.max(), token_labels.max())) + 1
     sizes = np.bincount(labels, minlength=n_labels)
     first = np.full(n_labels, n_accounts, dtype=np.int64)
@@ -252,6 +254,18 @@ def _groups(account_of: Ints, token_of: Ints, n_accounts: int, n_tokens: int) ->
     rank[np.lexsort((first, -sizes))] = np.arange(n_labels)
     last = min(int((sizes > 0).sum()), MOST_GROUPS) - 1
     return np.minimum(rank[labels], last), np.minimum(rank[token_labels], last)
+
+
+def _alike(account_of: Ints, token_of: Ints, n_accounts: int, n_tokens: int) -> Ints:
+    """A code for each account, equal where two carry the same tokens: the sum of a random number for each token.
+
+    NOTE: 64 bits; two of a million different sets of tokens are taken for one with a probability below 1e-7.
+    """
+    numbers = np.random.default_rng(SEED).integers(0, 2**64, n_tokens, dtype=np.uint64)
+    sums = np.zeros(n_accounts, dtype=np.uint64)
+    np.add.at(sums, account_of, numbers[token_of])
+    codes: Ints = np.unique(sums, return_inverse=True)[1].astype(np.int64)
+    return codes
 
 
 def _places(group: Ints, token_group: Ints, account_of: Ints, token_of: Ints) -> tuple[Reals, Reals, Reals, Reals]:
