@@ -1,4 +1,5 @@
 // The catalogue of English. Sentences, not fragments: other languages order their words otherwise.
+import { words as graph } from '../graph/words';
 import { vocabulary } from './vocabulary';
 
 export type Message = string | { one: string; other: string };
@@ -491,4 +492,4 @@ const screens = {
   'coverage.last': 'In the last batch: {share}',
 } as const satisfies Record<string, Message>;
 
-export const en = { ...screens, ...vocabulary };
+export const en = { ...screens, ...graph, ...vocabulary };

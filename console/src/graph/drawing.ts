@@ -1,0 +1,160 @@
+// The picture: graphology holds what is drawn, sigma draws it. Places come from the server and are never changed here.
+import Graph from 'graphology';
+import Sigma from 'sigma';
+import { visible } from '../words/visible';
+import type { EdgeColumns, GraphAnswer, NodeColumns } from './data';
+import { colourOf, palette, type Palette } from './palette';
+
+const NODE_PIXELS = { account: 2.2, token: 5, group: 0 } as const;
+const GROUP_LEAST = 6;
+const GROUP_MOST = 26;
+
+interface Heard {
+  choose: (node: number | null) => void;
+  open: (node: number) => void;
+  painted: () => void;
+}
+
+export class Drawing {
+  #graph: Graph;
+  #sigma: Sigma;
+  #answer: GraphAnswer;
+  #within: HTMLElement;
+  #colours: Palette;
+  #chosen: string | null = null;
+  #near = new Set<string>();
+
+  constructor(within: HTMLElement, answer: GraphAnswer, kinds: ReadonlySet<string>, heard: Heard) {
+    this.#within = within;
+    this.#answer = answer;
+    this.#colours = palette(within);
+    this.#graph = new Graph({ type: 'undirected', multi: false });
+    this.#addNodes(answer.nodes);
+    this.#addEdges(answer.edges, kinds);
+    this.#sigma = new Sigma(this.#graph, within, this.#settings());
+    this.#sigma.on('clickNode', ({ node }) => heard.choose(Number(node)));
+    this.#sigma.on('doubleClickNode', (event) => {
+      event.preventSigmaDefault();
+      heard.open(Number(event.node));
+    });
+    this.#sigma.on('clickStage', () => heard.choose(null));
+    this.#sigma.once('afterRender', heard.painted);
+  }
+
+  /** How many nodes and links the picture holds. */
+  get order(): number {
+    return this.#graph.order;
+  }
+  get size(): number {
+    return this.#graph.size;
+  }
+
+  showKinds(kinds: ReadonlySet<string>): void {
+    this.#graph.clearEdges();
+    this.#addEdges(this.#answer.edges, kinds);
+    this.choose(this.#chosen === null ? null : Number(this.#chosen));
+  }
+
+  /** Marks a node and what it is linked to; null marks nothing. */
+  choose(node: number | null): void {
+    this.#chosen = node === null ? null : String(node);
+    this.#near = new Set(this.#chosen === null ? [] : this.#graph.neighbors(this.#chosen));
+    this.#sigma.refresh();
+  }
+
+  recolour(): void {
+    this.#colours = palette(this.#within);
+    this.#graph.updateEachNodeAttributes((key, attributes) => {
+      const at = Number(key);
+      const { kind, tier } = this.#answer.nodes;
+      return { ...attributes, color: colourOf(kind[at] ?? '', tier[at] ?? null, this.#colours) };
+    });
+    this.#sigma.setSettings(this.#settings());
+  }
+
+  zoom(way: 'in' | 'out' | 'all'): void {
+    const camera = this.#sigma.getCamera();
+    const still = { duration: 0 };
+    void (way === 'in'
+      ? camera.animatedZoom(still)
+      : way === 'out'
+        ? camera.animatedUnzoom(still)
+        : camera.animatedReset(still));
+  }
+
+  /** Brings a node into the middle. */
+  centre(node: number): void {
+    const shown = this.#sigma.getNodeDisplayData(String(node));
+    if (shown) this.#sigma.getCamera().setState({ x: shown.x, y: shown.y });
+  }
+
+  /** The picture as it is on screen. */
+  async png(): Promise<Blob> {
+    this.#sigma.refresh();
+    const scale = devicePixelRatio;
+    const { width, height } = this.#sigma.getDimensions();
+    const sheet = new OffscreenCanvas(width * scale, height * scale);
+    const pen = sheet.getContext('2d');
+    if (!pen) throw new Error('no canvas');
+    pen.fillStyle = this.#colours.surface;
+    pen.fillRect(0, 0, sheet.width, sheet.height);
+    for (const layer of this.#within.querySelectorAll('canvas')) {
+      if (layer.width && layer.height) pen.drawImage(layer, 0, 0, sheet.width, sheet.height);
+    }
+    return sheet.convertToBlob({ type: 'image/png' });
+  }
+
+  end(): void {
+    this.#sigma.kill();
+  }
+
+  #addNodes(nodes: NodeColumns): void {
+    const most = Math.max(1, ...nodes.size);
+    for (let at = 0; at < nodes.node.length; at++) {
+      const kind = nodes.kind[at] ?? 'account';
+      const share = (nodes.size[at] ?? 0) / most;
+      this.#graph.addNode(String(at), {
+        x: nodes.x[at],
+        y: nodes.y[at],
+        size: kind === 'group' ? GROUP_LEAST + (GROUP_MOST - GROUP_LEAST) * share : NODE_PIXELS[kind],
+        label: visible(nodes.label[at] ?? ''),
+        color: colourOf(kind, nodes.tier[at] ?? null, this.#colours),
+      });
+    }
+  }
+
+  /** Links of two groups by several kinds are one line. */
+  #addEdges(edges: EdgeColumns, kinds: ReadonlySet<string>): void {
+    for (let at = 0; at < edges.source.length; at++) {
+      if (kinds.has(edges.token_kind[at] ?? '')) {
+        this.#graph.mergeUndirectedEdge(String(edges.source[at]), String(edges.target[at]), {
+          color: this.#colours.edge,
+          size: 0.6,
+        });
+      }
+    }
+  }
+
+  #settings(): object {
+    return {
+      allowInvalidContainer: true,
+      defaultEdgeColor: this.#colours.edge,
+      labelColor: { color: this.#colours.ink },
+      labelFont: 'inherit',
+      labelDensity: 0.4,
+      labelRenderedSizeThreshold: 9,
+      minCameraRatio: 0.01,
+      maxCameraRatio: 4,
+      zIndex: false,
+      nodeReducer: (key: string, attributes: Record<string, unknown>) => {
+        if (this.#chosen === null) return attributes;
+        if (key === this.#chosen) return { ...attributes, highlighted: true, size: 8, forceLabel: true };
+        return this.#near.has(key) ? { ...attributes, size: 5, forceLabel: this.#near.size < 40 } : attributes;
+      },
+      edgeReducer: (edge: string, attributes: Record<string, unknown>) => {
+        if (this.#chosen === null || !this.#graph.hasExtremity(edge, this.#chosen)) return attributes;
+        return { ...attributes, color: this.#colours.picked, size: 1.6 };
+      },
+    };
+  }
+}
