@@ -96,6 +96,7 @@ def _walk(browser: Browser, url: str, key: str, theme: str, out: Path, only: str
 
 
 def _picture(page: Page, address: str, path: Path) -> None:
+    page.evaluate("sessionStorage.removeItem('stillwatch.tray')")
     page.goto(address)
     page.locator("#main h1").first.wait_for()
     page.locator("#main .skeleton").first.wait_for(state="detached", timeout=SECONDS * 1000)
@@ -111,7 +112,7 @@ def screens(url: str, key: str) -> dict[str, str]:
     tabs = ("evidence", "accounts", "timeline", "tokens", "exposure", "response", "history")
     return {
         "overview": "/",
-        "campaigns": f"/campaigns?at={campaign}&peek=1&pick={campaign}",
+        "campaigns": f"/campaigns?at={campaign}&peek=1",
         **{f"campaign-{tab}": f"/campaigns/{campaign}?tab={tab}" for tab in tabs},
         "campaign-sharing": f"/campaigns/{campaign}?tab=sharing&to=A+laboratory&profile=peer",
         "accounts": "/accounts",
@@ -125,6 +126,7 @@ def screens(url: str, key: str) -> dict[str, str]:
         "provenance": "/provenance",
         "health": "/health",
         "health-fields": "/health?tab=fields",
+        "tray": f"/campaigns?pick={campaign}&at={campaign}",
     }
 
 

@@ -1,8 +1,8 @@
 """A browser that may talk to this machine only, and whose console has to stay silent."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -14,7 +14,33 @@ from stillwatch.model.role import Role
 from tests.api.served import Served, serving, settings
 from tests.console.worlds import HOSTILE_NOTE, workspace
 
+expect.set_options(timeout=30_000)  # far above what a busy machine needs
 LOOPBACK = {"127.0.0.1", "localhost"}
+SCREENS = {
+    "overview": "/",
+    "campaigns": "/campaigns?at=c-001&peek=1&pick=c-002",
+    **{
+        f"campaign {tab}": f"/campaigns/c-000?tab={tab}"
+        for tab in ("evidence", "accounts", "timeline", "tokens", "exposure", "response", "history")
+    },
+    "campaign sharing": "/campaigns/c-000?tab=sharing&to=a+laboratory",
+    "accounts": "/accounts",
+    "account": "/accounts/acct-0000",
+    "search": "/search?q=acct-00",
+    "token": "/tokens/system/4611686018427387905",
+    "response": "/response",
+    "try a policy": "/response?tab=try",
+    "decisions": "/response?tab=decisions",
+    "kill switch": "/response?tab=kill",
+    "sharing": "/sharing",
+    "sighted": "/sharing?tab=sighted",
+    "provenance": "/provenance",
+    **{
+        f"health {tab}": f"/health?tab={tab}"
+        for tab in ("sources", "fields", "batches", "pulse", "screening", "webhooks")
+    },
+}
+"""Every screen and every part of one, by address."""
 
 
 @dataclass
@@ -77,7 +103,7 @@ def visit(browser: Browser, found: Served) -> Iterator[Callable[..., Watched]]:
         context = browser.new_context(
             **{"viewport": {"width": 1360, "height": 860}, "reduced_motion": "reduce"} | options
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(30_000)
         watched = Watched(context.new_page(), found)
         opened.append((context, watched))
         _watch(context, watched)
@@ -114,12 +140,8 @@ def _watch(context: BrowserContext, watched: Watched) -> None:
     watched.page.on("dialog", lambda dialog: (watched.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
 
 
-@contextmanager
-def preferring(watched: Watched, **chosen: object) -> Iterator[Watched]:
-    """The page with preferences that were set before."""
-    import json
-
+def prefer(watched: Watched, **chosen: object) -> None:
+    """Set what a person prefers, before the page is opened."""
     watched.page.context.add_init_script(
         f"localStorage.setItem('stillwatch.preferences', {json.dumps(json.dumps(chosen))!s})"
     )
-    yield watched

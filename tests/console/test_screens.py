@@ -5,19 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from stillwatch.model.role import Role
-from tests.console.conftest import Watched
+from tests.console.conftest import SCREENS, Watched
 
 pytestmark = pytest.mark.console
-
-SCREENS = {
-    "overview": "/",
-    "campaigns": "/campaigns",
-    "evidence": "/campaigns/c-000",
-    "members": "/campaigns/c-000?tab=accounts",
-    "tokens": "/campaigns/c-000?tab=tokens",
-    "accounts": "/accounts",
-    "account": "/accounts/acct-0000",
-}
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -1,15 +1,22 @@
 """A workspace with enough campaigns to work through, and with what an attacker can write that a page will show."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
 from stillwatch.model.table import Table
-from stillwatch.model.tables import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS, CAMPAIGNS, DETECTION_RUNS
+from stillwatch.model.tables import (
+    ACCOUNT_DAYS,
+    ACCOUNT_FINDINGS,
+    CAMPAIGN_MEMBERS,
+    CAMPAIGNS,
+    DETECTION_RUNS,
+    TOKEN_USES,
+)
 from stillwatch.store.workspace import Workspace
-from tests.response.worlds import NOON, Found, store
+from tests.response.worlds import DAY, NOON, Found, store
 
 HOSTILE: Final = (
     "<img src=x onerror=alert(1)>",
@@ -27,6 +34,7 @@ HOSTILE_NOTE: Final = "<script>alert('note')</script>\u202e[click](https://evil.
 RUN: Final = "run-1"
 N_CAMPAIGNS: Final = 60
 N_ACCOUNTS: Final = 300
+TOKENS: Final = {"system": 2**62 + 1, "skeleton": 11}
 CAPABILITIES: Final = ("tool_use", "agentic_reasoning", "software_engineering", "data_analysis")
 
 
@@ -45,6 +53,8 @@ def workspace(folder: Path) -> Workspace:
     with made.lake.write() as writer:
         for table, content in rows.items():
             writer.replace(table, RUN, pa.Table.from_pylist(content, schema=table.schema))
+        for table, content in _traffic().items():
+            writer.replace(table, str(DAY), pa.Table.from_pylist(content, schema=table.schema))
         writer.commit()
     return made
 
@@ -52,6 +62,24 @@ def workspace(folder: Path) -> Workspace:
 def accounts() -> list[str]:
     """The members of the first campaign."""
     return [*HOSTILE, *(f"acct-{n:04}" for n in range(N_ACCOUNTS - len(HOSTILE)))]
+
+
+def _traffic() -> dict[Table, list[dict[str, object]]]:
+    seen = datetime(2026, 5, 9, 6, tzinfo=UTC)
+    shared = {
+        "day": DAY, "n": 40, "input_tokens": 9, "output_tokens": 5, "openings": [6] * 5, "micro_cells": [],
+        "prompts": [], "capabilities": [], "materials": [], "first_seen_at": seen, "last_seen_at": seen,
+    }  # fmt: skip
+    return {
+        TOKEN_USES: [
+            shared | {"account_id": name, "token_kind": kind, "token": token}
+            for name in accounts()
+            for kind, token in TOKENS.items()
+        ],
+        ACCOUNT_DAYS: [
+            shared | {"account_id": name, "n_errors": 0, "n_rate_limited": 0, "models": ["m-1"]} for name in accounts()
+        ],
+    }
 
 
 def _run(found: Found) -> dict[str, object]:
@@ -88,6 +116,6 @@ def _finding(found: Found, account_id: str, n: int) -> dict[str, object]:
 def _member(found: Found, account_id: str, kind: str) -> dict[str, object]:
     return {
         "run_id": RUN, "campaign_id": "c-000", "account_id": account_id, "token_kind": kind,
-        "token": {"system": 2**62 + 1, "skeleton": 11}[kind], "n": 40,
+        "token": TOKENS[kind], "n": 40,
         "first_seen_at": found.as_of, "last_seen_at": found.as_of,
     }  # fmt: skip

@@ -10,6 +10,8 @@ const screens = {
   'nav.watch': 'Watch',
   'nav.act': 'Act',
   'nav.ground': 'Grounds',
+  'nav.response': 'Response',
+  'nav.sharing': 'Sharing',
   'tabs.label': 'Parts of this page',
 
   'bar.run': 'Run',

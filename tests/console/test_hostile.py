@@ -1,0 +1,89 @@
+"""What an attacker can write is text wherever it is shown: never markup, never hidden, never a formula."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from stillwatch.model.role import Role
+from tests.console.conftest import Watched
+from tests.console.worlds import HOSTILE, HOSTILE_NOTE
+
+pytestmark = pytest.mark.console
+
+VIEWS = {
+    "overview": "/",
+    "members": "/campaigns/c-000?tab=accounts&sort=account_id",
+    "accounts": "/accounts?sort=account_id",
+    "search": "/search?q=%3C",
+    "history": "/campaigns/c-001?tab=history",
+    "holders": "/tokens/system/4611686018427387905",
+}
+MARKUP = (
+    "document.querySelectorAll('#main img, #main script, #main iframe, #main b[style], a[href^=\"javascript\"]').length"
+)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_markup_stays_text_in_every_view(visit: Callable[..., Watched], view: str) -> None:
+    watched = visit()
+    watched.open(VIEWS[view])
+    assert watched.page.evaluate(MARKUP) == 0
+    outside = watched.page.evaluate(
+        "[...document.links].map((a) => a.href).filter((to) => !to.startsWith(location.origin))"
+    )
+    assert not outside
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_account_of_any_name_has_a_page_that_shows_it_as_text(visit: Callable[..., Watched], name: str) -> None:
+    watched = visit()
+    watched.open("/accounts/" + quote(name, safe=""))
+    assert watched.page.evaluate(MARKUP) == 0
+    shown = watched.page.locator("#main h1").inner_text()
+    for hidden in "\u202e\u2066\u200b\u0007":
+        assert hidden not in shown
+    assert name[:12].strip("\u202e") in shown or "⟨" in shown
+    expect(watched.page.get_by_text("Why it was flagged")).to_be_visible()
+
+
+def test_characters_that_hide_or_turn_text_are_made_visible(visit: Callable[..., Watched]) -> None:
+    watched = visit()
+    watched.open("/campaigns/c-001?tab=history")
+    note = watched.page.locator("bdi").filter(has_text="alert('note')")
+    assert "202E" in note.inner_text()
+    assert "\u202e" not in watched.page.evaluate("document.body.innerText")
+    assert HOSTILE_NOTE.split("\u202e")[0] in note.inner_text()
+
+
+def test_hostile_names_are_inert_in_exports(visit: Callable[..., Watched]) -> None:
+    watched = visit(accept_downloads=True)
+    watched.open("/campaigns/c-000?tab=accounts")
+    for form in ("CSV", "JSON"):
+        watched.page.get_by_role("button", name="Export 300 rows").click()
+        with watched.page.expect_download() as got:
+            watched.page.get_by_role("button", name=f"300 rows as {form}").click()
+        body = got.value.path().read_text()
+        if form == "CSV":
+            names = [row["account_id"] for row in csv.DictReader(io.StringIO(body))]
+            assert not [name for name in names if name[0] in "=+-@\t\r"]
+        else:
+            names = [row["account_id"] for row in json.loads(body)]
+            assert set(HOSTILE) <= set(names)
+        assert len(names) == 300
+
+
+def test_the_servers_export_has_the_rows_that_its_button_says(visit: Callable[..., Watched]) -> None:
+    watched = visit(accept_downloads=True)
+    watched.open("/accounts?tier=review")
+    total = watched.served[Role.ANALYST].get("/v1/accounts?tier=review&limit=1").json()["total"]
+    watched.page.get_by_role("button", name=f"Export {total} rows").click()
+    with watched.page.expect_download() as got:
+        watched.page.get_by_role("button", name=f"{total} rows as csv").click()
+    names = [row["account_id"] for row in csv.DictReader(io.StringIO(got.value.path().read_text()))]
+    assert len(names) == total
+    assert not [name for name in names if name[0] in "=+-@\t\r"]
