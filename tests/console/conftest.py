@@ -21,7 +21,7 @@ SCREENS = {
     "campaigns": "/campaigns?at=c-001&peek=1&pick=c-002",
     **{
         f"campaign {tab}": f"/campaigns/c-000?tab={tab}"
-        for tab in ("evidence", "accounts", "timeline", "tokens", "exposure", "response", "history")
+        for tab in ("evidence", "accounts", "graph", "timeline", "tokens", "exposure", "response", "history")
     },
     "campaign sharing": "/campaigns/c-000?tab=sharing&to=a+laboratory",
     "accounts": "/accounts",
@@ -41,6 +41,8 @@ SCREENS = {
     },
 }
 """Every screen and every part of one, by address."""
+NOTHING_YET = ("Failed to load resource: the server responded with a status of 409",)
+"""What the browser itself writes where no policy was applied yet, which the screen explains."""
 
 
 @dataclass
@@ -57,6 +59,14 @@ class Watched:
     def open(self, path: str) -> None:
         """Go to an address of the console and wait until its title is drawn and nothing loads."""
         self.page.goto(f"{self.served.url}/console{path}")
+        self.settle()
+
+    def go(self, path: str) -> None:
+        """Go to an address as the back button does, within the page that is open."""
+        self.page.evaluate(
+            "to => { history.pushState({ scroll: 0 }, '', to); dispatchEvent(new PopStateEvent('popstate')); }",
+            f"/console{path}",
+        )
         self.settle()
 
     def settle(self) -> None:
