@@ -8,7 +8,8 @@ import pytest
 
 from stillwatch.evidence.case import Case
 from stillwatch.pipeline.dossier import Dossiers, Wanted
-from stillwatch.python_api import Stillwatch, _as_run
+from stillwatch.pipeline.views.shelf import run_of
+from stillwatch.python_api import Stillwatch
 from tests.small_world import LATER, copied, found_world, opened, small_world
 
 __all__ = ["found_world", "small_world"]
@@ -64,6 +65,6 @@ def build(folder: Path, found_world: Path, small_world: Path) -> Built:
         campaign_id = watch.campaigns().table["campaign_id"][0].as_py()
         body = watch.dossier(campaign_id, worksheet=folder / "damages.toml", has_pdf=False)
         redacted = watch.dossier(campaign_id, worksheet=folder / "damages.toml", has_pdf=False, is_redacted=True)
-        wanted = Wanted(campaign_id, _as_run(watch._run(None)), worksheet=folder / "damages.toml")
+        wanted = Wanted(campaign_id, run_of(watch._run(None)), worksheet=folder / "damages.toml")
         case = Dossiers(watch.workspace, watch.config, clock=lambda: LATER).case(wanted)
     return Built(folder, small_world, campaign_id, body, redacted, case)

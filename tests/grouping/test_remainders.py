@@ -11,7 +11,7 @@ from stillwatch.model.tables import GROUP_MEMBERS, GROUP_SCORES, GROUPS, SLICES
 from tests.grouping.worlds import Bench
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
-KNOWN = tuple(f"a{n:02d}" for n in range(20))
+KNOWN = tuple(f"a{n:02d}" for n in range(40))
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_the_others_of_a_shared_token_stand_without_those_who_are_accused(engine
 def test_a_remainder_counts_only_its_own_accounts_exchanges_and_times(engine):
     case = Case().group("g1", KNOWN).group("g2", KNOWN[:12], tier="accuse")
     (row,) = engine.to_arrow(case.made(engine)["groups"]).to_pylist()
-    assert (row["n_accounts"], row["n_exchanges"], row["n_tests"], row["proposal"]) == (8, 8, 2, "remainder")
-    assert (row["first_seen_at"], row["last_seen_at"]) == (START + timedelta(days=12), START + timedelta(days=19))
+    assert (row["n_accounts"], row["n_exchanges"], row["n_tests"], row["proposal"]) == (28, 28, 2, "remainder")
+    assert (row["first_seen_at"], row["last_seen_at"]) == (START + timedelta(days=12), START + timedelta(days=39))
 
 
 @pytest.mark.parametrize("tier", ["none", "review"])
@@ -91,5 +91,11 @@ def test_so_few_accused_that_the_group_is_the_same_leave_no_remainder(engine):
     assert Case().group("g1", KNOWN).group("g2", KNOWN[:5], tier="accuse").left(engine, remainder_share=0.3) == {}
 
 
-def test_fewer_than_a_group_are_no_remainder(engine):
-    assert Case().group("g1", KNOWN).group("g2", KNOWN[:16], tier="accuse").left(engine) == {}
+def test_a_few_who_happen_on_a_token_of_the_accused_are_no_remainder(engine):
+    assert Case().group("g1", KNOWN).group("g2", KNOWN[:15], tier="accuse").left(engine, remainder_share=0.7) == {}
+
+
+@pytest.mark.parametrize(("n_accused", "n_remainders"), [(20, 1), (21, 0)])
+def test_fewer_than_twenty_are_no_remainder(engine, n_accused, n_remainders):
+    case = Case().group("g1", KNOWN).group("g2", KNOWN[:n_accused], tier="accuse")
+    assert len(case.left(engine)) == n_remainders

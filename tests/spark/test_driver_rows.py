@@ -83,6 +83,8 @@ INVENTORY: dict[str, Callable[[Sizes], int]] = {
     "out of grouping.linked.rare_pairs": lambda s: GroupingSettings().rare_accounts,
     "out of grouping.linked._edge_arrays": lambda s: GroupingSettings().max_pairs,
     "out of scoring.run.run": lambda s: s.n_groups * s.n_signals,
+    "out of scoring.run._not_to_accuse": lambda s: s.n_groups,
+    "out of pipeline.second_look.look_again": lambda s: ONE,
     "out of campaigns.gather.gather": lambda s: s.n_memberships,
     "out of campaigns.misfits.misfits": lambda s: 2 * s.n_memberships,
     "out of campaigns.history.read_history": lambda s: 0,  # no earlier run; else members of known campaigns

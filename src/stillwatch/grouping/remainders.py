@@ -30,8 +30,9 @@ REMAINDER: Final = "remainder"
 def remainders(tables: Tables, settings: Settings) -> dict[str, "ir.Table"]:
     """Further rows of GROUPS and GROUP_MEMBERS: whole tokens without the accounts of accused groups.
 
-    A token has a remainder when it is not accused itself, at least `remainder_share` and `min_accounts` of its adopters
-    are in accused groups, and `min_accounts` are not.
+    A token has a remainder when it is not accused itself, at least `remainder_share` of its adopters and `min_accounts`
+    are in accused groups, and at least `remainder_share` and `remainder_accounts` are not: a few who happen on a
+    campaign's phrase are no second kind of account.
     """
     scores, members = tables["group_scores"], tables["group_members"]
     is_accused = scores.filter(scores.tier == Tier.ACCUSE.value).select("group_id")
@@ -49,8 +50,10 @@ def remainders(tables: Tables, settings: Settings) -> dict[str, "ir.Table"]:
     )
     counted = whole.join(sizes, "group_id").join(sums, "group_id")
     n_gone = counted["size"] - counted.n_left
-    is_changed = (n_gone >= settings.min_accounts) & (n_gone >= counted["size"] * settings.remainder_share)
-    kept = counted.filter(is_changed & (counted.n_left >= settings.min_accounts))
+    wanted = counted["size"].cast("float64") * settings.remainder_share
+    is_parted = ibis.least(n_gone, counted.n_left).cast("float64") >= wanted
+    are_many = (n_gone >= settings.min_accounts) & (counted.n_left >= settings.remainder_accounts)
+    kept = counted.filter(is_parted & are_many)
     groups = kept.mutate(
         group_id=kept.group_id + SUFFIX,
         proposal=ibis.literal(REMAINDER),

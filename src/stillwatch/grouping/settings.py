@@ -20,9 +20,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens, and the document frequency that counts as rare is lowered until all pairs fit in `max_pairs`. A component
     over `community_accounts` is cut by Leiden (G4) with `seed`.
 
-    `remainder_share`: of a token's adopters, the share in accused groups from which on the others are judged again.
+    `remainder_share`: what those in accused groups and the others must both be, of a token's adopters, for the others
+    to be judged again; `remainder_accounts`: how many these must be. Honest groups that score high are small.
 
-    The defaults are those of the measured prototype, except `n_cohorts`, the edges, `max_pairs` and `remainder_share`,
+    The defaults are those of the measured prototype, except `n_cohorts`, the edges, `max_pairs` and the remainders',
     which are judgements.
     """
 
@@ -46,3 +47,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     community_accounts: int = 5000
     seed: int = 0
     remainder_share: float = 0.1
+    remainder_accounts: int = 20
