@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stillwatch.errors import UsageError
 from stillwatch.pipeline.lifecycle import Custodian
 from tests.lifecycle.world import CLOCK, TARGET, opened
 
@@ -32,7 +33,7 @@ def run(folder: str, pipe: Connection, verb: str, kill_at: int) -> None:
         if n == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with telling(reach), opened(Path(folder)) as watch:
+    with telling(reach), opened(Path(folder)) as watch, contextlib.suppress(UsageError):  # erased already
         VERBS[verb](Custodian(watch.workspace, watch.config, clock=lambda: CLOCK))
     pipe.send("done")
 

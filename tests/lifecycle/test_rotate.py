@@ -205,6 +205,19 @@ def test_judgements_decisions_and_salts_follow_the_account(folder: Path) -> None
     assert not salts & {f"account:{old}", f"account:{new}"}
 
 
+def test_an_account_is_found_by_the_alias_that_it_had_before_two_rotations(folder: Path) -> None:
+    with opened(folder) as watch:
+        old = next(row["account_id"] for row in rows_of(watch, ACCOUNTS) if row["account_id"].startswith("acct-"))
+    rotate(folder)
+    rotate(folder)
+    with opened(folder) as watch:
+        new = Pseudonymiser.under(watch.workspace.keys).aliases(pa.array([NAMED]))[0].as_py()
+        assert watch.workspace.keys.present_names(old)[-1] == new != old
+        assert watch.workspace.keys.present_names(TARGET) == []
+        keeper = Custodian(watch.workspace, watch.config, clock=lambda: CLOCK)
+        assert keeper.erase(old, actor="ana", reason="request 17").account_id == new
+
+
 def test_keys_are_rotated_again_and_again(folder: Path) -> None:
     people = len(read(folder, ACCOUNTS))
     assert [rotate(folder).key_id for _ in range(3)] == ["k2", "k3", "k4"]

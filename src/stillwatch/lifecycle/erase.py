@@ -1,6 +1,5 @@
 """One account out of the lake: its rows, its texts, and what only it made of the daily aggregates."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -22,6 +21,7 @@ from stillwatch.model.tables import (
     TABLES,
     TOKEN_USES,
 )
+from stillwatch.store.keys import ALIAS, pseudonym_of
 from stillwatch.store.lake import Snapshot, Writer
 
 NAMING: Final = tuple(table for table in TABLES if table.home is Home.LAKE and "account_id" in table.schema.names)
@@ -38,8 +38,6 @@ SEALED_COLUMNS: Final = {
 """Columns of accounts that hold pseudonyms of sealed identities, with their class."""
 OTHER_NAMES: Final = ("org_id", "api_key_id", "end_user_id")
 """Columns in which rows of other accounts may name this one; they become null there."""
-ALIAS: Final = re.compile(r"acct-([0-9a-f]{16})")
-"""An account id that ingest made of a sealed identity: the digits are the pseudonym."""
 ALIAS_CLASSES: Final = ("email", "phone", "address")
 SHINGLE: Final = "shingle"
 """Kind of token of which features keeps only those that two accounts share on a day."""
@@ -283,9 +281,8 @@ def _own_pseudonyms(
         rows = _mine(snapshot, EXCHANGE_RECORDS, day, account_id, ["client_address"])
         found["address"] |= set(rows["client_address"].to_pylist())
     if alias := ALIAS.fullmatch(account_id):
-        number = int.from_bytes(bytes.fromhex(alias[1]), "big", signed=True)
         for kind in ALIAS_CLASSES:
-            found[kind].add(number)
+            found[kind].add(pseudonym_of(alias[2]))
     others = people.filter(pc.invert(is_mine))
     for name, kind in SEALED_COLUMNS.items():
         found[kind] -= set(pc.unique(others[name]).to_pylist())

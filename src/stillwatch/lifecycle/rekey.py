@@ -4,7 +4,6 @@ Every pseudonym becomes that of itself under the new link key (`store.keys.linke
 equal and nothing needs the raw value. Aliases (`acct-`, `key-`, `id-` and 16 digits) are pseudonyms in words.
 """
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 from stillwatch.model.table import Home, Table
 from stillwatch.model.tables import ACCOUNTS, EXCHANGE_RECORDS, PROMPT_SKETCHES, TABLES
 from stillwatch.sketches import hash_texts, record_keys
-from stillwatch.store.keys import linked
+from stillwatch.store.keys import ALIAS, linked, linked_alias
 from stillwatch.store.lake import Snapshot, Writer
 
 NUMBERS: Final = {
@@ -33,8 +32,7 @@ WORDS: Final = frozenset(
     }
 )  # fmt: skip
 """Columns in which ingest puts an alias where the raw value was an identity or a secret."""
-ALIAS: Final = re.compile(r"(acct|key|id)-([0-9a-f]{16})")
-_ALIAS_SHAPE: Final = r"^(?:acct|key|id)-[0-9a-f]{16}$"
+_ALIAS_SHAPE: Final = rf"^{ALIAS.pattern}$"
 
 Change = Callable[[pa.Table], pa.Table]
 
@@ -54,11 +52,7 @@ class Renamer:
 
     def alias(self, name: str) -> str:
         """What stands for an alias from now on; other names as they are."""
-        return ALIAS.sub(self._alias, name) if ALIAS.fullmatch(name) else name
-
-    def _alias(self, found: "re.Match[str]") -> str:
-        old = int.from_bytes(bytes.fromhex(found[2]), "big", signed=True)
-        return f"{found[1]}-{self.number(old) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+        return linked_alias(self._link_key, name)
 
     def numbers(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
         """A column of pseudonyms."""

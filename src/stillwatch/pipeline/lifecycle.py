@@ -310,11 +310,11 @@ class Custodian:
         raise EnvironmentFault("somebody ingests without a pause; erase when ingest has finished")
 
     def _named(self, snapshot: Snapshot, account_id: str, *, must: bool = True) -> lifecycle.Trace:
-        """What is stored of an account as it was given, or under the alias that ingest gives such an id."""
+        """What is stored of an account as it was given, or under the alias that it has by now."""
         names = Pseudonymiser.under(self._workspace.keys)
         given = pa.array([account_id], pa.string())
         aliases = [str(names.aliases(given, may_be_key=may_be)[0].as_py()) for may_be in (False, True)]
-        for name in dict.fromkeys((account_id, *aliases)):
+        for name in dict.fromkeys((account_id, *aliases, *self._workspace.keys.present_names(account_id))):
             found = lifecycle.trace(snapshot, name)
             if found.is_known:
                 return found

@@ -241,7 +241,8 @@ class Responder:
         names = Pseudonymiser.under(self._workspace.keys)
         given = pa.array([account_id], pa.string())
         alias, key = (str(names.aliases(given, may_be_key=may_be)[0].as_py()) for may_be in (False, True))
-        known = next((name for name in (account_id, alias, key) if name in decided or self._is_stored(name)), None)
+        names_now = (account_id, alias, key, *self._workspace.keys.present_names(account_id))
+        known = next((name for name in names_now if name in decided or self._is_stored(name)), None)
         if known is None and not unseen:
             raise UsageError(
                 f"no account {account_id!r} is known here; correct the id, or say --unseen (over HTTP `unseen`) for "

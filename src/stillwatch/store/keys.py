@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Mapping
@@ -26,6 +27,10 @@ FIRST_KEY_ID = "k1"
 
 LINK_PERSON: Final = b"stillwatch/link1"
 """BLAKE2b's `person`: a pseudonym of a pseudonym is unrelated to every pseudonym of a value."""
+
+
+ALIAS: Final = re.compile(r"(acct|key|id)-([0-9a-f]{16})")
+"""A name that ingest gives in place of an identity or a secret: the digits are the pseudonym's."""
 
 
 class _NextFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +133,19 @@ class Keys:
                 f"key file {path} cannot be written ({error.strerror}); rotating needs to replace it"
             ) from error
 
+    def present_names(self, name: str) -> list[str]:
+        """What an alias from before any of the rotations is called now, latest rotation first; empty for other names.
+
+        An alias does not tell how old it is: of the names at most one is stored.
+        """
+        names = []
+        for start in reversed(range(len(self.link_keys) if ALIAS.fullmatch(name) else 0)):
+            present = name
+            for link_key in self.link_keys[start:]:
+                present = linked_alias(link_key, present)
+            names.append(present)
+        return names
+
     def _written(self) -> bytes:
         following = None
         if self.next:
@@ -189,6 +207,19 @@ def linked(link_key: bytes, pseudonym: int) -> int:
     old = pseudonym.to_bytes(8, "big", signed=True)
     digest = hashlib.blake2b(old, digest_size=8, key=link_key, person=LINK_PERSON).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+def linked_alias(link_key: bytes, name: str) -> str:
+    """The alias that stands for an alias from a rotation on; a name that is none, as it is."""
+    found = ALIAS.fullmatch(name)
+    if not found:
+        return name
+    return f"{found[1]}-{linked(link_key, pseudonym_of(found[2])) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def pseudonym_of(digits: str) -> int:
+    """The pseudonym whose 16 digits an alias shows."""
+    return int.from_bytes(bytes.fromhex(digits), "big", signed=True)
 
 
 def _text(key: bytes) -> str:
