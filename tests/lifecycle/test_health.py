@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.cli.app import main
-from stillwatch.ingest.drift import coverage_drops
 from stillwatch.model.tables import DETECTION_RUNS, INGEST_BATCHES
 from stillwatch.pipeline.health import Check, examine
 from stillwatch.pipeline.lifecycle import Custodian
@@ -114,34 +113,20 @@ def batches(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=INGEST_BATCHES.schema)
 
 
-def test_a_field_that_an_upgrade_of_the_tool_dropped_is_named() -> None:
-    before = [batch(n, "1", {"user": 0.9, "team": 0.5, "rare": 0.05}) for n in range(5)]
-    (drop,) = coverage_drops(batches(*before, batch(5, "1", {"team": 0.5, "account": 0.9})))
-    assert (drop.source, drop.ingest_batch_id) == ("litellm", "b5")
-    assert [(name, round(share, 2), now) for name, share, now in drop.fields] == [("user", 0.9, 0.0)]
-
-
-@pytest.mark.parametrize(
-    "latest",
-    [
-        batch(5, "1", {"user": 0.8, "team": 0.5}),
-        batch(5, "1", {}, n=99),
-        batch(5, "1", {}, source="otlp"),
-    ],
-    ids=["a little less", "too few records", "another source"],
-)
-def test_an_ordinary_batch_is_no_drop(latest: dict[str, Any]) -> None:
-    before = [batch(n, "1", {"user": 0.9, "team": 0.5}) for n in range(5)]
-    assert coverage_drops(batches(*before, latest)) == []
-
-
-def test_doctor_warns_of_a_drop_of_coverage(folder: Path) -> None:
+def test_a_column_that_an_upgrade_of_the_tool_emptied_is_told_with_what_is_off(folder: Path) -> None:
+    before, after = (
+        {"column.client_address": 1.0, "column.status": 1.0},
+        {"column.client_address": 0.1, "column.status": 1},
+    )
     with opened(folder) as watch:
+        assert checks(watch)["coverage"].state == "ok"
         with watch.workspace.lake.write() as writer:
-            writer.append(INGEST_BATCHES, batches(batch(0, "1", {"user": 1.0}), batch(1, "2", {"user": 0.1})))
+            writer.append(INGEST_BATCHES, batches(batch(0, "1", before), batch(1, "2", before), batch(2, "3", after)))
             writer.commit()
         found = checks(watch)["coverage"]
-    assert (found.state, found.detail) == ("warn", "litellm: user 100% to 10% in batch b1")
+    assert found.state == "warn"
+    assert "litellm: client_address fell from 100% to 10%" in found.detail
+    assert "no slices by address, prefix" in found.detail
 
 
 def test_a_hold_and_a_legal_basis_that_end_soon_are_told(folder: Path) -> None:

@@ -14,9 +14,9 @@ from stillwatch import scoring
 from stillwatch.config import Config
 from stillwatch.errors import LedgerError, StillwatchError
 from stillwatch.guard.policy import Basis
-from stillwatch.ingest.drift import coverage_drops
 from stillwatch.model.table import Table
 from stillwatch.model.tables import CALIBRATIONS, DETECTION_RUNS, EXCHANGE_RECORDS, INGEST_BATCHES
+from stillwatch.pipeline.coverage import drifts
 from stillwatch.pipeline.lifecycle import BACKED_UP, Custodian
 from stillwatch.pipeline.sharing import Sharing
 from stillwatch.store.checkpoint import Checkpoints, open_note
@@ -147,14 +147,12 @@ class _Patient:
             yield Check("clocks", "ok", "no record is dated in the future")
 
     def coverage(self) -> Iterator[Check]:
-        drops = coverage_drops(self._read(INGEST_BATCHES))
-        for drop in drops:
-            fields = ", ".join(f"{name} {before:.0%} to {now:.0%}" for name, before, now in drop.fields[:4])
-            detail = f"{drop.source}: {fields} in batch {drop.ingest_batch_id}"
-            yield Check(
-                "coverage", "warn", detail, "compare the tool's release notes; update stillwatch or the mapping"
-            )
-        if not drops:
+        batches = self._read(INGEST_BATCHES).sort_by("started_at").to_pylist()
+        latest = {row["source"]: row["ingest_batch_id"] for row in batches if row["records_in"]}
+        drifted = drifts(self.workspace.lake.snapshot(), set(latest.values()))
+        for line in (line for drift in drifted for line in drift.lines()):
+            yield Check("coverage", "warn", line, "compare the tool's release notes; update stillwatch or the mapping")
+        if not drifted:
             yield Check("coverage", "ok", "every source reports the fields that it used to")
 
     def spool(self) -> Iterator[Check]:
