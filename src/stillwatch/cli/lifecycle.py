@@ -27,7 +27,9 @@ def custodian(watch: "Stillwatch") -> "Custodian":
 
 
 def migrate(*, dry_run: bool = False, format: FormatFlag = "table") -> None:
-    """Bring the workspace from an earlier release's layout to this one's. A second run changes nothing.
+    """Bring the workspace from an earlier release's layout to this one's.
+
+    A second run changes nothing; what a killed one left undone the next one does.
 
     Examples:
         stillwatch migrate --dry-run
@@ -137,7 +139,9 @@ def _detect_again(watch: "Stillwatch") -> None:
 
 
 def prune(action: Literal["plan", "apply"], *, by: str | None = None, format: FormatFlag = "table") -> None:
-    """Say what is past its time by [retention] and [ingest], or take it out. Rows under a legal hold stay.
+    """Say what is past its time by [retention] and [ingest], or take it out.
+
+    Rows under a legal hold stay.
 
     Examples:
         stillwatch prune plan
