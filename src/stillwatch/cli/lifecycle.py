@@ -31,9 +31,7 @@ def migrate(*, dry_run: bool = False, format: FormatFlag = "table") -> None:
 
     A second run changes nothing; what a killed one left undone the next one does.
 
-    Examples:
-        stillwatch migrate --dry-run
-        stillwatch migrate
+    Example: stillwatch migrate --dry-run
 
     Parameters
     ----------
@@ -143,9 +141,7 @@ def prune(action: Literal["plan", "apply"], *, by: str | None = None, format: Fo
 
     Rows under a legal hold stay.
 
-    Examples:
-        stillwatch prune plan
-        stillwatch prune apply
+    Example: stillwatch prune plan
 
     Parameters
     ----------
