@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -133,3 +134,18 @@ def parquet_rows(n: int) -> pa.Table:
 @pytest.mark.parametrize(("folder", "sample"), FIXTURES, ids=IDS)
 def test_deep_empty_and_torn_files_never_crash(folder: str, sample: Path, raw: bytes) -> None:
     check(source_of(folder), raw, sample.name)
+
+
+SCALAR = re.compile(r'"([^"\\]+)":("(?:[^"\\]|\\.)*"|[0-9.]+|null|true|false)')
+
+
+@pytest.mark.parametrize(("folder", "sample"), LINES, ids=[folder for folder, _ in LINES])
+def test_a_structure_in_place_of_any_scalar_never_crashes(folder: str, sample: Path) -> None:
+    tried: set[str] = set()
+    for line in sample.read_text(encoding="utf-8").splitlines():
+        for found in SCALAR.finditer(line if line.endswith("}") else ""):
+            if found[1] not in tried:
+                hostile = f'{line[: found.start(2)]}{{"a":[]}}{line[found.end(2) :]}'
+                check(source_of(folder), hostile.encode(), sample.name)
+                tried.add(found[1])
+    assert len(tried) > 5

@@ -5,7 +5,7 @@ and OpenTelemetry (`{role, parts}`). Reasoning, images and tool results are not 
 """
 
 from stillwatch.sources.coercion import canonical_json
-from stillwatch.sources.records import joined, listed, mapping, text_or_none
+from stillwatch.sources.records import Record, joined, listed, mapping, text_or_none
 
 SYSTEM_ROLES = frozenset({"system", "developer"})
 TEXT_PARTS = frozenset({None, "text", "input_text", "output_text"})
@@ -15,7 +15,7 @@ CALL_PARTS = frozenset({"tool_call", "tool_use", "function_call", "server_tool_u
 def part_text(content: object) -> str | None:
     """Text of a message's content: text, one part, or a list of parts, one part a line."""
     if isinstance(content, dict):
-        if content.get("type") not in TEXT_PARTS:
+        if _kind(content) not in TEXT_PARTS:
             return None
         return text_or_none(content.get("text")) or text_or_none(content.get("content"))
     if isinstance(content, list):
@@ -60,7 +60,7 @@ def tool_call_names(messages: object) -> list[str] | None:
         holder = mapping(message)
         calls = listed(holder.get("tool_calls"))
         parts = [*listed(holder.get("parts")), *listed(holder.get("content")), holder]
-        calls = calls + [part for part in parts if mapping(part).get("type") in CALL_PARTS]
+        calls = calls + [part for part in parts if _kind(mapping(part)) in CALL_PARTS]
         names += [name for call in calls if (name := _call_name(call))]
     return names or None
 
@@ -77,6 +77,12 @@ def reply_messages(response: object) -> list[object]:
     if choices or "output" in reply:
         return choices or listed(reply.get("output"))
     return [reply] if "content" in reply else []
+
+
+def _kind(part: Record) -> object:
+    """The type of a part; a structure in its place is of no known type."""
+    kind = part.get("type")
+    return kind if kind is None or isinstance(kind, str) else ""
 
 
 def _role(message: object) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from stillwatch.sources.records import Record, first_present, listed, mapping, text_or_none
 
-ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+ENDS = ("response.completed", "response.incomplete", "response.failed")
 """Events that carry the whole reply of the Responses API and end its stream."""
 FIRST_NAMED = ("id", "object", "created", "model")
 
@@ -33,7 +33,7 @@ def _responses_reply(events: Sequence[Record]) -> tuple[Record, bool]:
     items: dict[object, object] = {}
     texts: dict[object, list[str]] = {}
     for event in events:
-        at = event.get("output_index")
+        at = _key(event.get("output_index"))
         if event.get("type") == "response.output_item.done":
             items[at] = event.get("item")
         elif event.get("type") == "response.output_text.delta" and isinstance(event.get("delta"), str):
