@@ -82,25 +82,33 @@ export function rowAt(nodes: NodeColumns, index: number): NodeRow {
   };
 }
 
-/** More links than this are drawn only when they are asked for: a drawing of them takes seconds without a GPU. */
-const EDGES_AT_FIRST = 60_000;
+/** More links than this are drawn only when they are asked for: without a GPU a drawing of them takes long. */
+const LINKS_AT_FIRST = { groups: 1_500, accounts: 6_000 } as const;
 
-/** The kinds whose links are drawn at first, those with fewest links first; at least one. */
-export function kindsAtFirst(edges: EdgeColumns): string[] {
+/** The kinds that a first look draws: between groups all, of accounts those with few links, as many as fit. */
+export function kindsAtFirst(answer: GraphAnswer): string[] {
+  if (answer.level === 'groups') return answer.kinds.map((one) => one.token_kind);
   const counts = new Map<string, number>();
-  for (const kind of edges.token_kind) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  for (const kind of answer.edges.token_kind) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const ordered = [...counts].sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
   let sum = 0;
-  return ordered.filter(([, n], place) => (sum += n) <= EDGES_AT_FIRST || place === 0).map(([kind]) => kind);
+  return ordered.filter(([, n]) => (sum += n) <= LINKS_AT_FIRST.accounts).map(([kind]) => kind);
 }
 
-/** Places of the nodes that a node is linked to, by links of the given kinds. */
-export function neighbours(edges: EdgeColumns, node: number, kinds: ReadonlySet<string>): number[] {
-  const found: number[] = [];
-  for (let at = 0; at < edges.source.length; at++) {
-    if (!kinds.has(edges.token_kind[at] ?? '')) continue;
-    if (edges.source[at] === node) found.push(edges.target[at] ?? 0);
-    else if (edges.target[at] === node) found.push(edges.source[at] ?? 0);
-  }
-  return found;
+/** Places of the links that are drawn: all of these kinds, but at a first look at groups only the strongest. */
+export function linksDrawn(answer: GraphAnswer, kinds: ReadonlySet<string>, isFirstLook: boolean): number[] {
+  const { token_kind, weight } = answer.edges;
+  const places = [...token_kind.keys()].filter((at) => kinds.has(token_kind[at] ?? ''));
+  if (!isFirstLook || answer.level === 'accounts' || places.length <= LINKS_AT_FIRST.groups) return places;
+  return places.sort((a, b) => (weight[b] ?? 0) - (weight[a] ?? 0) || a - b).slice(0, LINKS_AT_FIRST.groups);
+}
+
+/** Places of the links of a node. */
+export function linksOf(edges: EdgeColumns, node: number): number[] {
+  return [...edges.source.keys()].filter((at) => edges.source[at] === node || edges.target[at] === node);
+}
+
+/** The nodes that a node is linked to. */
+export function neighbours(edges: EdgeColumns, node: number): number[] {
+  return linksOf(edges, node).map((at) => (edges.source[at] === node ? edges.target[at] : edges.source[at]) ?? 0);
 }

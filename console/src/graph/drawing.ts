@@ -2,12 +2,14 @@
 import Graph from 'graphology';
 import Sigma from 'sigma';
 import { visible } from '../words/visible';
-import type { EdgeColumns, GraphAnswer, NodeColumns } from './data';
+import { linksOf, type GraphAnswer, type NodeColumns } from './data';
 import { colourOf, palette, type Palette } from './palette';
 
 const NODE_PIXELS = { account: 2.2, token: 5, group: 0 } as const;
 const GROUP_LEAST = 6;
 const GROUP_MOST = 26;
+/** Links of a chosen node that are drawn although their kind is off: a template of thousands would hide the picture. */
+const MOST_BORROWED = 1_000;
 
 interface Heard {
   choose: (node: number | null) => void;
@@ -23,14 +25,18 @@ export class Drawing {
   #colours: Palette;
   #chosen: string | null = null;
   #near = new Set<string>();
+  #drawn: number;
+  /** Lines that are there because their node is chosen. */
+  #borrowed: string[] = [];
 
-  constructor(within: HTMLElement, answer: GraphAnswer, kinds: ReadonlySet<string>, heard: Heard) {
+  constructor(within: HTMLElement, answer: GraphAnswer, links: readonly number[], heard: Heard) {
     this.#within = within;
     this.#answer = answer;
     this.#colours = palette(within);
     this.#graph = new Graph({ type: 'undirected', multi: false });
     this.#addNodes(answer.nodes);
-    this.#addEdges(answer.edges, kinds);
+    this.#drawn = links.length;
+    this.#addLinks(links);
     this.#sigma = new Sigma(this.#graph, within, this.#settings());
     this.#sigma.on('clickNode', ({ node }) => heard.choose(Number(node)));
     this.#sigma.on('doubleClickNode', (event) => {
@@ -38,26 +44,31 @@ export class Drawing {
       heard.open(Number(event.node));
     });
     this.#sigma.on('clickStage', () => heard.choose(null));
-    this.#sigma.once('afterRender', heard.painted);
+    // The constructor drew the first frame already; it is on screen with the next one of the browser.
+    requestAnimationFrame(heard.painted);
   }
 
   /** How many nodes and links the picture holds. */
   get order(): number {
     return this.#graph.order;
   }
-  get size(): number {
-    return this.#graph.size;
+  get links(): number {
+    return this.#drawn;
   }
 
-  showKinds(kinds: ReadonlySet<string>): void {
+  show(links: readonly number[]): void {
     this.#graph.clearEdges();
-    this.#addEdges(this.#answer.edges, kinds);
+    this.#borrowed = [];
+    this.#drawn = links.length;
+    this.#addLinks(links);
     this.choose(this.#chosen === null ? null : Number(this.#chosen));
   }
 
-  /** Marks a node and what it is linked to; null marks nothing. */
+  /** Marks a node and what it is linked to, whether these links are drawn or not; null marks nothing. */
   choose(node: number | null): void {
     this.#chosen = node === null ? null : String(node);
+    for (const edge of this.#borrowed) this.#graph.dropEdge(edge);
+    this.#borrowed = node === null ? [] : this.#addLinks(linksOf(this.#answer.edges, node).slice(0, MOST_BORROWED));
     this.#near = new Set(this.#chosen === null ? [] : this.#graph.neighbors(this.#chosen));
     this.#sigma.refresh();
   }
@@ -123,16 +134,16 @@ export class Drawing {
     }
   }
 
-  /** Links of two groups by several kinds are one line. */
-  #addEdges(edges: EdgeColumns, kinds: ReadonlySet<string>): void {
-    for (let at = 0; at < edges.source.length; at++) {
-      if (kinds.has(edges.token_kind[at] ?? '')) {
-        this.#graph.mergeUndirectedEdge(String(edges.source[at]), String(edges.target[at]), {
-          color: this.#colours.edge,
-          size: 0.6,
-        });
-      }
+  /** The lines that were added; links of two groups by several kinds are one. */
+  #addLinks(places: readonly number[]): string[] {
+    const { source, target } = this.#answer.edges;
+    const added: string[] = [];
+    for (const at of places) {
+      const line = { color: this.#colours.edge, size: 0.6 };
+      const [edge, isNew] = this.#graph.mergeUndirectedEdge(String(source[at]), String(target[at]), line);
+      if (isNew) added.push(edge);
     }
+    return added;
   }
 
   #settings(): object {

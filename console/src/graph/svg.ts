@@ -6,19 +6,17 @@ import { colourOf, type Palette } from './palette';
 const WIDE = 1600;
 const EDGE = 24;
 
-export function asSvg(answer: GraphAnswer, kinds: ReadonlySet<string>, colours: Palette, caption: string): string {
+export function asSvg(answer: GraphAnswer, links: readonly number[], colours: Palette, caption: string): string {
   const { nodes, edges } = answer;
   const frame = bounds(nodes.x, nodes.y, nodes.size);
   const scale = (WIDE - 2 * EDGE) / Math.max(frame.wide, frame.tall, 1e-9);
   const tall = frame.tall * scale + 2 * EDGE;
   const x = (at: number): string => (EDGE + ((nodes.x[at] ?? 0) - frame.left) * scale).toFixed(1);
   const y = (at: number): string => (EDGE + (frame.top - (nodes.y[at] ?? 0)) * scale).toFixed(1);
-  const lines: string[] = [];
-  for (let at = 0; at < edges.source.length; at++) {
-    const from = edges.source[at] ?? 0;
-    const to = edges.target[at] ?? 0;
-    if (kinds.has(edges.token_kind[at] ?? '')) lines.push(`M${x(from)} ${y(from)}L${x(to)} ${y(to)}`);
-  }
+  const lines = links.map((at) => {
+    const [from, to] = [edges.source[at] ?? 0, edges.target[at] ?? 0];
+    return `M${x(from)} ${y(from)}L${x(to)} ${y(to)}`;
+  });
   const dots = nodes.node.map((at) => {
     const kind = nodes.kind[at] ?? 'account';
     const radius = kind === 'group' ? (nodes.size[at] ?? 1) * scale * 0.8 : kind === 'token' ? 3 : 1.4;

@@ -19,6 +19,7 @@ export const words = {
   },
   'graph.kinds': 'Links by',
   'graph.kind': '{kind}: {tokens} tokens, {edges} links',
+  'graph.draw_all': { one: 'Draw {n} link', other: 'Draw all {n} links' },
   'graph.canvas': 'Picture of the graph; the table below holds the same and works by keyboard',
   'graph.no_webgl': 'This browser cannot draw the picture (WebGL is off). The table below holds everything.',
   'graph.why': 'Why linked',
