@@ -100,6 +100,9 @@ def _picture(page: Page, address: str, path: Path) -> None:
     page.goto(address)
     page.locator("#main h1").first.wait_for()
     page.locator("#main .skeleton").first.wait_for(state="detached", timeout=SECONDS * 1000)
+    if path.stem.startswith("response-try"):
+        page.locator("form button[type=submit]").click()
+        page.locator("main dl").first.wait_for()
     page.wait_for_timeout(400)
     page.screenshot(path=path)
 
@@ -109,7 +112,7 @@ def screens(url: str, key: str) -> dict[str, str]:
     campaign = _first(f"{url}/v1/campaigns?limit=1", key)["campaign_id"]
     account = _first(f"{url}/v1/accounts?limit=1", key)["account_id"]
     token = _first(f"{url}/v1/campaigns/{campaign}/tokens?limit=1", key)
-    tabs = ("evidence", "accounts", "timeline", "tokens", "exposure", "response", "history")
+    tabs = ("evidence", "accounts", "graph", "timeline", "tokens", "exposure", "response", "history")
     return {
         "overview": "/",
         "campaigns": f"/campaigns?at={campaign}&peek=1",

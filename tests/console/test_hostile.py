@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from stillwatch.model.role import Role
 from tests.console.conftest import Watched
-from tests.console.worlds import HOSTILE, HOSTILE_NOTE
+from tests.console.worlds import HOSTILE, HOSTILE_NOTE, HOSTILE_PROMPT
 
 pytestmark = pytest.mark.console
 
@@ -87,3 +87,23 @@ def test_the_servers_export_has_the_rows_that_its_button_says(visit: Callable[..
     names = [row["account_id"] for row in csv.DictReader(io.StringIO(got.value.path().read_text()))]
     assert len(names) == total
     assert not [name for name in names if name[0] in "=+-@\t\r"]
+
+
+def test_a_stored_text_is_hidden_until_a_reason_is_recorded_and_inert_then(visit: Callable[..., Watched]) -> None:
+    watched = visit(Role.ANALYST)
+    watched.open("/campaigns/c-000?tab=tokens")
+    page = watched.page
+    assert "alert('prompt')" not in page.content()
+    before = watched.served[Role.ADMIN].get("/v1/ledger").json()["size"]
+    page.get_by_role("button", name="Reveal").click()
+    page.get_by_label("Why does it have to be read?").fill("case 12")
+    page.keyboard.press("Enter")
+    text = page.get_by_role("region", name="Text as it was sent")
+    expect(text).to_contain_text("<script>alert('prompt')</script>")
+    assert page.evaluate(MARKUP) == 0
+    shown = text.inner_text()
+    assert not set("\u202e\u2066\x00\x1b") & set(shown)
+    assert all(mark in shown for mark in ("202E", "2066", "0000", "001B"))
+    page.get_by_role("button", name=f"Show all {len(HOSTILE_PROMPT):,} characters").click()
+    expect(page.get_by_role("button", name="Show all")).to_have_count(0)
+    assert watched.served[Role.ADMIN].get("/v1/ledger").json()["size"] == before + 1

@@ -12,7 +12,10 @@ from stillwatch.model.tables import (
     ACCOUNT_FINDINGS,
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
+    CONTENTS,
     DETECTION_RUNS,
+    EXCHANGE_RECORDS,
+    PROMPT_SKETCHES,
     TOKEN_USES,
 )
 from stillwatch.store.workspace import Workspace
@@ -31,6 +34,8 @@ HOSTILE: Final = (
 )
 """Names of accounts: markup, formulas, addresses, characters that change direction or do not show."""
 HOSTILE_NOTE: Final = "<script>alert('note')</script>\u202e[click](https://evil.example)"
+HOSTILE_PROMPT: Final = "<script>alert('prompt')</script> \u202egnp.exe\u2066 \x00\x1b[2J =1+1 " + "A" * 1_000_000
+"""A stored text of a megabyte."""
 RUN: Final = "run-1"
 N_CAMPAIGNS: Final = 60
 N_ACCOUNTS: Final = 300
@@ -55,6 +60,8 @@ def workspace(folder: Path) -> Workspace:
             writer.replace(table, RUN, pa.Table.from_pylist(content, schema=table.schema))
         for table, content in _traffic().items():
             writer.replace(table, str(DAY), pa.Table.from_pylist(content, schema=table.schema))
+        for table, content in _text().items():
+            writer.append(table, pa.Table.from_pylist(content, schema=table.schema))
         writer.commit()
     return made
 
@@ -79,6 +86,21 @@ def _traffic() -> dict[Table, list[dict[str, object]]]:
         ACCOUNT_DAYS: [
             shared | {"account_id": name, "n_errors": 0, "n_rate_limited": 0, "models": ["m-1"]} for name in accounts()
         ],
+    }
+
+
+def _text() -> dict[Table, list[dict[str, object]]]:
+    """One exchange of a member whose text was kept."""
+    shared = {"day": DAY, "record_key": 1, "exchange_key": 1, "ingested_at": NOON}
+    record = {
+        "source": "s", "source_record_id": "r-1", "ingest_batch_id": "b", "account_id": "acct-0000", "status": "ok",
+        "start_time": datetime(2026, 5, 9, 6, tzinfo=UTC), "content_capture": "full", "input_messages_ref": "text-1",
+    }  # fmt: skip
+    text = {"day": DAY, "content_ref": "text-1", "kind": "input_messages", "ingested_at": NOON}
+    return {
+        EXCHANGE_RECORDS: [shared | record],
+        PROMPT_SKETCHES: [shared | {"sketch_version": 1, "skeleton_hash": TOKENS["skeleton"], "shingles": []}],
+        CONTENTS: [text | {"body": HOSTILE_PROMPT, "n_chars": len(HOSTILE_PROMPT)}],
     }
 
 
