@@ -30,6 +30,7 @@ export const vocabulary = {
   'capability.reasoning_elicitation': 'Reasoning elicitation',
   'capability.rubric_grading': 'Rubric grading',
   'capability.other': 'Other',
+  'capability.unknown': 'Unknown',
   'lookalike.automation_fleet': 'Automation fleet',
   'lookalike.bootcamp': 'Bootcamp',
   'lookalike.cgnat_pool': 'Carrier NAT pool',
