@@ -84,7 +84,7 @@ def test_an_account_is_explained(found: Served, watch: Stillwatch) -> None:
     assert told["finding"]["tier"] == "accuse"
     assert len(told["slices"]) == len(watch.explain("bad-00").slices)
     assert found[Role.ANALYST].get("/v1/accounts/no%2Fbody").json() == {
-        "account_id": "no/body", "finding": None, "campaign": None, "slices": [],
+        "account_id": "no/body", "finding": None, "campaign": None, "slices": [], "indicators": [],
     }  # fmt: skip
 
 

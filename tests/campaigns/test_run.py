@@ -40,6 +40,7 @@ class Case:
         tier: str = "accuse",
         n: int = 5,
         score: float = 9.0,
+        is_lifted: bool = False,
     ) -> "Case":
         token = sum(map(ord, group_id))
         self.rows["groups"].append({
@@ -51,7 +52,7 @@ class Case:
             "group_id": group_id, "signals": ["volume_dispersion", "youth"], "p_values": [1e-4, 0.7],
             "contributions": [6.0, 0.1], "baseline": score - 6.1, "score": score,
             "p_value": 0.01, "q_value": 0.001, "tier": tier, "nearest_lookalike": "hackathon", "margin": 2.0,
-            "calibration_id": "cal",
+            "calibration_id": "cal", "is_lifted": is_lifted,
         })  # fmt: skip
         for account_id in accounts:
             slice_id = self.slice(account_id, kind=kind, token=token, n=n)
@@ -105,6 +106,14 @@ def test_without_flagged_groups_nothing_is_found(engine: Engine) -> None:
     assert {name: table.schema.names for name, table in found.items()} == {
         table.name: table.schema.names for table in campaigns.WRITES
     }
+
+
+def test_a_finding_says_that_only_a_peer_lifted_it(engine: Engine) -> None:
+    case = Case().group("g1", CREW, tier="review", is_lifted=True).group("g2", ["b1", "b2", "b3", "b4"], tier="review")
+    findings = case.run(engine)["account_findings"].to_pylist()
+    reasons = {row["account_id"]: row["reasons"] for row in findings}
+    assert reasons["a00"] == ["peer_indicator", "volume_dispersion"]
+    assert reasons["b1"] == ["volume_dispersion"]
 
 
 def test_a_flagged_group_becomes_a_campaign_with_its_evidence(engine: Engine) -> None:

@@ -9,7 +9,15 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.model.stage import Run
-from stillwatch.model.tables import ACCOUNTS, CALIBRATIONS, GROUP_MEMBERS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
+from stillwatch.model.tables import (
+    ACCOUNTS,
+    CALIBRATIONS,
+    GROUP_MEMBERS,
+    GROUP_SCORES,
+    GROUP_SIGNALS,
+    GROUPS,
+    INDICATORS,
+)
 from stillwatch.model.window import Window
 from stillwatch.scoring import READS, WRITES, Settings, calibration_row, calibrations, run, shipped
 from tests.scoring.honest import SIGNALS, calibration, signals_table
@@ -82,13 +90,24 @@ def members(group_id, orgs):
     return pa.Table.from_pylist(rows, schema=GROUP_MEMBERS.schema), pa.Table.from_pylist(known, schema=ACCOUNTS.schema)
 
 
-def score(group_rows, signal_rows, calibration_rows, *, member_rows=None, account_rows=None, settings=None, asked=RUN):
+def score(
+    group_rows,
+    signal_rows,
+    calibration_rows,
+    *,
+    member_rows=None,
+    account_rows=None,
+    settings=None,
+    indicator_rows=None,
+    asked=RUN,
+):
     tables = {
         "group_members": ibis.memtable(GROUP_MEMBERS.empty() if member_rows is None else member_rows),
         "accounts": ibis.memtable(ACCOUNTS.empty() if account_rows is None else account_rows),
         "groups": ibis.memtable(group_rows),
         "group_signals": ibis.memtable(signal_rows),
         "calibrations": ibis.memtable(calibration_rows),
+        "indicators": ibis.memtable(INDICATORS.empty() if indicator_rows is None else indicator_rows),
     }
     out = run(tables, asked, engine=MemoryEngine(), settings=settings or Settings())
     assert set(out) == {table.name for table in WRITES}
@@ -96,7 +115,7 @@ def score(group_rows, signal_rows, calibration_rows, *, member_rows=None, accoun
 
 
 def test_it_declares_what_it_reads():
-    assert READS == (GROUPS, GROUP_SIGNALS, GROUP_MEMBERS, ACCOUNTS, CALIBRATIONS)
+    assert READS == (GROUPS, GROUP_SIGNALS, GROUP_MEMBERS, ACCOUNTS, CALIBRATIONS, INDICATORS)
 
 
 def test_a_group_far_beyond_honest_groups_is_accused_and_an_ordinary_one_is_not():
@@ -153,6 +172,41 @@ def test_organisations_need_no_account_records():
     tables = groups([60]), group_signals([[9.0] * 4]), stored_table(stored(calibration()))
     found = score(*tables, member_rows=member_rows, asked=replace(RUN, by="org"))
     assert found["tier"].to_pylist() == ["accuse"]
+def told(token, *, kind="skeleton", revoked=False, valid_from=START, valid_until=None):
+    """An indicator of a peer that names a token here; the groups of these tests share their number."""
+    row = {
+        "indicator_id": f"indicator--{token}", "peer": "lab-b", "kind": kind, "value": "", "token_kind": kind,
+        "token": token, "valid_from": valid_from, "valid_until": valid_until, "revoked": revoked, "modified": START,
+        "record_id": "g",
+    }  # fmt: skip
+    return pa.Table.from_pylist([row], schema=INDICATORS.schema)
+
+
+AFTER, BEFORE = RUN.window.end + timedelta(days=1), START - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("indicator_rows", "tiers"),
+    [
+        (None, ["accuse", "none"]),
+        (told(1), ["accuse", "review"]),
+        (told(0), ["accuse", "none"]),
+        (told(1, kind="address"), ["accuse", "none"]),
+        (told(1, revoked=True), ["accuse", "none"]),
+        (told(1, valid_from=AFTER), ["accuse", "none"]),
+        (told(1, valid_from=BEFORE, valid_until=START), ["accuse", "none"]),
+    ],
+)
+def test_a_group_that_a_peer_names_is_reviewed_while_the_indicator_holds(indicator_rows, tiers):
+    tables = groups([60, 60]), group_signals([[9.0] * 4, [3.6] * 4]), stored_table(stored(calibration()))
+    found = score(*tables, indicator_rows=indicator_rows)
+    assert found["tier"].to_pylist() == tiers
+    assert found["is_lifted"].to_pylist() == [False, tiers[1] == "review"]
+
+
+def test_an_ordinary_group_is_left_alone_whatever_peers_say():
+    tables = groups([60]), group_signals([[0.5] * 4]), stored_table(stored(calibration()))
+    assert score(*tables, indicator_rows=told(0))["tier"].to_pylist() == ["none"]
 
 
 def test_no_groups_give_no_scores():
@@ -166,7 +220,7 @@ def test_a_stricter_alpha_never_raises_a_tier():
     rank = {"none": 0, "review": 1, "accuse": 2}
     loose = score(*tables)["tier"].to_pylist()
     strict_run = Run(run_id="r", window=RUN.window, alpha=1e-5)
-    none = {table.name: ibis.memtable(table.empty()) for table in (GROUP_MEMBERS, ACCOUNTS)}
+    none = {table.name: ibis.memtable(table.empty()) for table in (GROUP_MEMBERS, ACCOUNTS, INDICATORS)}
     out = run(
         dict(zip(("groups", "group_signals", "calibrations"), map(ibis.memtable, tables), strict=True)) | none,
         strict_run,

@@ -1,5 +1,7 @@
 """Thresholds in people, p- and q-values, nearest class."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,14 +77,16 @@ def test_a_threshold_is_never_below_what_the_tail_knows():
     assert threshold_in_people(tail_of([9, 5], [10, 10], floor=8.0), budget=50).score == 8.0
 
 
-def judged(score, tail, *, people, is_accusable=True, family="content"):
+def judged(score, tail, *, people, is_accusable=True, family="content", is_named=False):
     """Of one group: its verdict and p among five windows; alpha x people x its family's share is people / 10."""
     share = {family: share for families, share in ALPHA_SHARES for family in families}[family]
     thresholds = family_thresholds(tail, people=people, alpha=0.1 / share)
     scores, families = np.array([float(score)]), np.array([family])
     groups = standing(scores, families, np.array([is_accusable]), thresholds)
     p_values = window_p_values(groups, honest_standing(tail, thresholds), n_windows=5)
-    return tiers(scores, families, groups, thresholds)[0].as_py(), p_values[0]
+    found = tiers(scores, families, groups, thresholds, is_named=np.array([is_named]))
+    assert is_named or not found.is_lifted[0]
+    return found.tiers[0].as_py(), p_values[0]
 
 
 def verdict(score, tail, **of):
@@ -94,6 +98,21 @@ def test_tiers_follow_alpha_and_ten_times_alpha():
     # alpha x people = 10: one group of ten may lie above 8; ten times that holds all groups, so review opens at 3
     found = [verdict(score, tail, people=100) for score in (8.5, 8.0, 3.5, 3.0)]
     assert found == ["accuse", "review", "review", "none"]
+
+
+def test_what_a_peer_names_is_reviewed_earlier_and_never_accused_for_it():
+    tail = tail_of([9, 8, 7, 6, 5, 4, 3, 2], [10] * 8)
+    # alpha x people = 1 accuses nobody; ten times that reviews from 8 on, a hundred times that everything above 2
+    found = [verdict(score, tail, people=10, is_named=named) for score in (9.5, 5.0, 1.0) for named in (False, True)]
+    assert found == ["review", "review", "none", "review", "none", "none"]
+    accused = [verdict(score, tail, people=100, is_named=True) for score in (8.5, 8.0)]
+    assert accused == ["accuse", "review"]
+
+
+def test_honest_groups_that_cannot_be_accused_do_not_let_a_named_group_be():
+    # what is accusable among the honest is weak, so that the accuse threshold lies below that of review
+    tail = replace(tail_of([9, 8, 3], [60, 60, 10]), is_accusable=np.array([False, False, True]))
+    assert [verdict(7.0, tail, people=100, is_named=named) for named in (False, True)] == ["none", "review"]
 
 
 def test_honest_groups_of_one_network_do_not_hold_up_the_threshold_of_what_is_sent():

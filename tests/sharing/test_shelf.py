@@ -7,8 +7,9 @@ import pytest
 
 from stillwatch.errors import GuardRefused
 from stillwatch.guard import Guard, load_policy, shipped_policy
+from stillwatch.sharing import shelf as shelves
 from stillwatch.sharing.inbox import Inbox
-from stillwatch.sharing.shelf import Cursors, Query, Shelf
+from stillwatch.sharing.shelf import Cursors, Query, Shelf, Statuses
 from stillwatch.store.state import State
 from tests.guard.conftest import Record, offer, passage
 from tests.guard.objects import AT, clean_objects
@@ -72,3 +73,21 @@ def test_indicators_are_stored_once_and_the_newest_version_counts(shared: State,
         inbox.receive([sent | changed], peer="lab-b", channel="taxii", at=AT)
     (row,) = inbox.indicators(AT).to_pylist()
     assert (row["confidence"], row["peer"]) == (7, "lab-b")
+
+
+def test_a_status_is_read_by_its_own_peer_alone_and_outlives_the_server(shared: State) -> None:
+    Statuses(shared).put("s-1", "lab-b", b'{"id":"s-1"}', AT)
+    assert Statuses(shared).get("s-1", "lab-b") == b'{"id":"s-1"}'
+    assert Statuses(shared).get("s-1", "lab-c") is None
+
+
+def test_a_peer_that_sends_without_end_fills_no_table(shared: State) -> None:
+    kept = Statuses(shared)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shelves, "MOST_STATUSES", 3)
+        for number in range(6):
+            kept.put(f"s-{number}", "lab-b", b"{}", AT + timedelta(seconds=number))
+        kept.put("s-other", "lab-c", b"{}", AT)
+    found = [number for number in range(6) if kept.get(f"s-{number}", "lab-b")]
+    assert found == [3, 4, 5]
+    assert kept.get("s-other", "lab-c")

@@ -33,6 +33,8 @@ from stillwatch.api.graphing import Drawer
 from stillwatch.api.hot_documents import hot_paths
 from stillwatch.api.keeper import Keeper
 from stillwatch.api.kept import Kept
+from stillwatch.api.matching import PATH as MATCHING
+from stillwatch.api.matching import matching_route
 from stillwatch.api.reading import Reader
 from stillwatch.api.receiver import Receiver
 from stillwatch.api.records import Recorder
@@ -97,7 +99,15 @@ class Server:
         self._decisions = Decisions(workspace.state, workspace.ledger)
         self._clock = clock
         sharing = self.watch.sharing
-        self.taxii = Taxii(config.sharing, sharing.shelf, sharing.inbox, sharing.guard, bounds=self.bounds, clock=clock)
+        self.taxii = Taxii(
+            config.sharing,
+            sharing.shelf,
+            sharing.statuses,
+            sharing.inbox,
+            sharing.guard,
+            bounds=self.bounds,
+            clock=clock,
+        )
         self.is_ready = False
         self._fault: str | None = None
 
@@ -212,6 +222,7 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
     Responding(server.watch, server.ring, clock).add_to(app.router)
     app.router.routes.extend(server.taxii.routes())
     app.router.routes.extend(Console().routes())
+    app.router.routes.append(Route(MATCHING, matching_route(server.watch.sharing, server.bounds), methods=["POST"]))
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)
     guard_routes(app.router.routes)

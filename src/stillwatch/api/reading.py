@@ -1,7 +1,7 @@
 """Everything that the command line reads, over HTTP: the same calls on the same workspace, cut into pages."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Final
 
 import pyarrow as pa
@@ -162,7 +162,7 @@ class Reader:
         """Why an account was flagged, or that it was not: finding and campaign are null then. Tokens are text."""
         found = self._watch.explain(account_id, run)
         slices = [row | {"token": str(row["token"])} for row in found.slices]
-        return _json({"account_id": account_id, "finding": found.finding, "campaign": found.campaign, "slices": slices})
+        return _json(asdict(found) | {"slices": slices})
 
     def calibration(self) -> Response:
         """The calibration that the next run uses."""

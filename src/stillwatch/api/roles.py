@@ -97,6 +97,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/keys"): ADMINS,
     ("DELETE", "/v1/keys/{key_id}"): ADMINS,
     ("GET", "/v1/audit"): ADMINS,
+    ("POST", "/v1/matching"): PEERS,
     ("GET", "/taxii2/"): PEERS,
     ("GET", "/taxii2/root/"): PEERS,
     ("GET", "/taxii2/root/status/{status_id}/"): PEERS,

@@ -8,7 +8,6 @@ import base64
 import binascii
 import hashlib
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,12 +25,11 @@ from stillwatch.guard import Guard, Passage
 from stillwatch.guard.intake import read_bounded, read_objects
 from stillwatch.sharing.inbox import Inbox
 from stillwatch.sharing.settings import Collection, Settings
-from stillwatch.sharing.shelf import Query, Shelf, Shelved
+from stillwatch.sharing.shelf import Query, Shelf, Shelved, Statuses
 
 MEDIA_TYPE: Final = "application/taxii+json;version=2.1"
 STIX_TYPE: Final = "application/stix+json;version=2.1"
 ROOT: Final = "/taxii2/root"
-MOST_STATUSES: Final = 1000
 _FILTERS: Final = frozenset(
     {"added_after", "limit", "next", *(f"match[{n}]" for n in ("id", "type", "version", "spec_version"))}
 )
@@ -55,6 +53,7 @@ class Taxii:
         self,
         settings: Settings,
         shelf: Shelf,
+        statuses: Statuses,
         inbox: Inbox,
         guard: Guard,
         *,
@@ -63,10 +62,9 @@ class Taxii:
     ) -> None:
         self._settings = settings
         self._collections = {collection.id: collection for collection in settings.collections}
-        self._shelf, self._inbox, self._guard = shelf, inbox, guard
+        self._shelf, self._statuses, self._inbox, self._guard = shelf, statuses, inbox, guard
         self._bounds = replace(bounds, max_bytes=settings.post_bytes)
         self._clock = clock
-        self._statuses: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
 
     def routes(self) -> list[Route]:
         """The nine URL templates."""
@@ -99,10 +97,10 @@ class Taxii:
         })  # fmt: skip
 
     def _status(self, request: Request) -> Response:
-        found = self._statuses.get(request.path_params["status_id"])
-        if found is None or found[0] != _peer(request):
+        found = self._statuses.get(request.path_params["status_id"], _peer(request))
+        if found is None:
             raise Fault(404, "there is no such status")
-        return _json(found[1])
+        return Response(found, media_type=MEDIA_TYPE)
 
     def _all_collections(self, request: Request) -> Response:
         seen = [_described(c, _peer(request)) for c in self._collections.values() if _may_see(c, _peer(request))]
@@ -208,9 +206,7 @@ class Taxii:
             "success_count": len(successes), "failure_count": len(failures), "pending_count": 0,
         }  # fmt: skip
         status |= {name: told for name, told in (("successes", successes), ("failures", failures)) if told}
-        self._statuses[status["id"]] = (peer, status)
-        if len(self._statuses) > MOST_STATUSES:
-            self._statuses.popitem(last=False)
+        self._statuses.put(status["id"], peer, msgspec.json.encode(status), at)
         return status
 
     def _delete(self, request: Request) -> Response:

@@ -22,6 +22,8 @@ MIN_CAPABILITY_SHARE = 0.1
 """A campaign names the capabilities that make up at least this share of its exchanges."""
 
 TIER_NAMES = ("none", "review", "accuse")
+NAMED_BY_PEER = "peer_indicator"
+"""The reason of a finding that is to be reviewed only because a peer's indicator names the group's token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +203,16 @@ def _finding_row(
         "p_value": None if group is None else evidence.groups["p_value"][group].as_py(),
         "q_value": None if group is None else evidence.groups["q_value"][group].as_py(),
         "first_flagged_at": first_flagged or run.window.end,
-        "reasons": ["exclusive_token"] if group is None else reasons_of(evidence.groups, group).signals,
+        "reasons": _account_reasons(evidence, group),
         "queue": "account_manager" if finding.held_back == ACCOUNT_MANAGER else queue,
         "held_back": HELD_BACK[finding.held_back],
         "n_exchanges": volumes.get(finding.account_id, finding.n_flagged),
         "n_flagged_exchanges": finding.n_flagged,
     }
+
+
+def _account_reasons(evidence: Evidence, group: int | None) -> list[str]:
+    if group is None:
+        return ["exclusive_token"]
+    lifted = [NAMED_BY_PEER] if evidence.groups["is_lifted"][group].as_py() else []
+    return [*lifted, *reasons_of(evidence.groups, group).signals]

@@ -98,8 +98,8 @@ def _marked(links: pa.Table, chosen: pa.Table) -> npt.NDArray[np.bool_]:
 
 
 _GROUP_COLUMNS = (
-    "group_id", "token_kind", "n_accounts", "tier", "signals", "p_values", "contributions", "baseline", "score",
-    "p_value", "q_value", "nearest_lookalike", "margin", "calibration_id",
+    "group_id", "token_kind", "n_accounts", "tier", "is_lifted", "signals", "p_values", "contributions", "baseline",
+    "score", "p_value", "q_value", "nearest_lookalike", "margin", "calibration_id",
 )  # fmt: skip
 _LINK_COLUMNS = (
     "group_id", "tier", "score", "slice_id", "account_id", "token_kind", "token", "n", "input_tokens", "output_tokens",

@@ -1,6 +1,8 @@
 """`campaigns`, `show`, `accounts`, `explain`, `judge`."""
 
 import getpass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,7 +10,7 @@ from cyclopts import Parameter
 
 from stillwatch.cli.context import current
 from stillwatch.cli.output import Format, Row, plain_row, show_table, talk, write_json, write_rows
-from stillwatch.cli.words import HELD_BACK_SAYS, sentences
+from stillwatch.cli.words import HELD_BACK_SAYS, REASONS_SAY, sentences
 from stillwatch.errors import UsageError
 
 CAMPAIGN_COLUMNS = (
@@ -84,10 +86,12 @@ def explain(account: str, *, run: str | None = None, format: FormatFlag = "table
     with current().open() as watch:
         found = watch.explain(account, run)
     if format != "table":
-        write_json(
-            {"account_id": account, "finding": found.finding, "campaign": found.campaign, "slices": found.slices}
-        )
+        write_json(asdict(found))
         return
+    for row in found.indicators:
+        talk(
+            f"{row['peer']} names {_named(row)}, which this account shows ({row['indicator_id']}); that is no finding."
+        )
     if found.finding is None or found.campaign is None:
         talk(f"{account}: nothing was found against this account in this run")
         return
@@ -95,6 +99,11 @@ def explain(account: str, *, run: str | None = None, format: FormatFlag = "table
         f"{account}: tier {found.finding['tier']}, queue {found.finding['queue']}, "
         f"campaign {found.finding['campaign_id']}"
     )
+    reasons = found.finding["reasons"]
+    assert isinstance(reasons, list)
+    for reason in reasons:
+        if reason in REASONS_SAY:
+            talk(f"found, because {REASONS_SAY[reason]}.")
     if found.finding["held_back"]:
         talk(f"not accused, because {HELD_BACK_SAYS[str(found.finding['held_back'])]}.")
     for sentence in sentences(found.campaign):
@@ -103,6 +112,12 @@ def explain(account: str, *, run: str | None = None, format: FormatFlag = "table
     show_table(
         rows, ["token_kind", "token", "n", "first_seen_at", "last_seen_at"], title="evidence: slices of this account"
     )
+
+
+def _named(row: Mapping[str, object]) -> str:
+    """What an indicator names, in words: an address is known by its pseudonym alone."""
+    said = {"address": "its address", "ja4": f"its client {row['value']}", "asn": f"its network AS{row['value']}"}
+    return said.get(str(row["kind"]), f"its {row['kind']}")
 
 
 def judge(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from stillwatch.cli.context import current
+from stillwatch.cli.match import match
 from stillwatch.cli.output import Format, Row, show_table, talk, write_json, write_rows
 from stillwatch.errors import UsageError
 
@@ -28,6 +29,8 @@ share = App(
 """,
     result_action="return_value",
 )
+
+share.command(match)
 
 FormatFlag = Annotated[Format, Parameter(name=["--format"])]
 KeyFlag = Annotated[Path | None, Parameter(name=["--key"])]
@@ -159,7 +162,7 @@ def push(
     """
     asked = replace(_asked(to, profile, None), with_definitions=definitions)
     with current().open() as watch:
-        counts = watch.sharing.push(campaign, _peer(url, key), collection, asked)
+        counts = watch.sharing.push(campaign, peer_at(url, key), collection, asked)
         watch.checkpoint()
     write_json(counts)
 
@@ -180,7 +183,7 @@ def pull(*, source: Annotated[str, Parameter(name=["--from"])], url: str, collec
         File with the peer's API key, or `name:password`.
     """
     with current().open() as watch:
-        pulled = watch.sharing.pull(_peer(url, key), source, collection)
+        pulled = watch.sharing.pull(peer_at(url, key), source, collection)
         watch.checkpoint()
     write_json(asdict(pulled))
 
@@ -224,7 +227,8 @@ def log(record: str | None = None, *, format: FormatFlag = "table") -> None:
         write_json(rows)
 
 
-def _peer(url: str, key: Path | None) -> "Peer":
+def peer_at(url: str, key: Path | None) -> "Peer":
+    """The server at `url`, with the key in a file."""
     from stillwatch.guard.channel import Peer
 
     try:

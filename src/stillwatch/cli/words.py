@@ -13,6 +13,11 @@ HELD_BACK_SAYS = {
     "account_manager": "a verified owner or a contract stands behind it: ask the account manager",
 }
 """Why an account that carries what accused accounts carry is not accused."""
+REASONS_SAY = {
+    "exclusive_token": "it sends what only this campaign sends",
+    "peer_indicator": "a peer names what its group shares, and without the peer it would not be looked at",
+}
+"""Reasons of a finding that are no signals."""
 
 
 def sentences(campaign: Mapping[str, object]) -> list[str]:

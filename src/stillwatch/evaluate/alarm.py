@@ -25,6 +25,7 @@ from stillwatch.model.tables import (
     CALIBRATIONS,
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
+    INDICATORS,
     JUDGEMENTS,
     TOKEN_USES,
 )
@@ -62,7 +63,7 @@ class Watch:
             ACCOUNTS: cut.accounts,
             ACCOUNT_EVENTS: cut.account_events,
             CALIBRATIONS: self._calibration,
-            JUDGEMENTS: JUDGEMENTS.empty(),
+            **{table: table.empty() for table in (JUDGEMENTS, INDICATORS)},
             **self._memory,
         }
         with engine.scope():

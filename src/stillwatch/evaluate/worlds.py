@@ -22,6 +22,7 @@ from stillwatch.model.tables import (
     GROUP_SCORES,
     GROUP_SIGNALS,
     GROUPS,
+    INDICATORS,
     JUDGEMENTS,
     TOKEN_USES,
 )
@@ -145,7 +146,7 @@ def judge(scene: Scene, calibration: Calibration, *, engine: Engine, config: Con
         ACCOUNTS: scene.accounts,
         ACCOUNT_EVENTS: scene.account_events,
         CALIBRATIONS: pa.Table.from_pylist([row | {"kind": "fitted"}], schema=CALIBRATIONS.schema),
-        **{table: table.empty() for table in (JUDGEMENTS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)},
+        **{table: table.empty() for table in (JUDGEMENTS, INDICATORS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)},
     }
     with engine.scope():
         inputs = {table.name: engine.from_arrow(table, rows) for table, rows in memory.items()}

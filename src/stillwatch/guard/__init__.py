@@ -1,7 +1,7 @@
 """The policy over everything that leaves or comes in: default-deny, field by field; the only way to a peer channel."""
 
 from stillwatch.guard.clearance import Cleared, Guard, Passage, Recorder
-from stillwatch.guard.policy import FieldClass, Policy, load_policy, shipped_policy
+from stillwatch.guard.policy import FieldClass, Policy, Terms, load_policy, shipped_policy
 from stillwatch.guard.review import Decision, Offer, Review, Support
 from stillwatch.guard.tlp import Tlp
 
@@ -16,6 +16,7 @@ __all__ = [
     "Recorder",
     "Review",
     "Support",
+    "Terms",
     "Tlp",
     "load_policy",
     "shipped_policy",

@@ -13,7 +13,9 @@ import msgspec
 
 from stillwatch.errors import ExternalServiceError, GuardRefused, UsageError
 from stillwatch.guard.clearance import Cleared
+from stillwatch.guard.envelope import pre_authentication
 from stillwatch.guard.intake import MAX_BYTES
+from stillwatch.guard.matching import MESSAGE_TYPE, ClearedStep
 
 TIMEOUT_SECONDS: Final = 30.0
 PACKAGE_TYPE: Final = "application/stix+json;version=2.1"
@@ -50,6 +52,12 @@ class Peer:
         """The answer to a POST of cleared objects as a TAXII envelope."""
         _refuse_unless_cleared(cleared)
         return self._call("POST", _joined(path), {"Accept": media_type, "Content-Type": media_type}, cleared.envelope())
+
+    def match(self, path: Sequence[str], cleared: ClearedStep) -> Answer:
+        """The answer to a POST of a step of private matching."""
+        if type(cleared) is not ClearedStep:
+            raise GuardRefused("only steps that the guard cleared leave")
+        return self._call("POST", _joined(path), {"Accept": MESSAGE_TYPE, "Content-Type": MESSAGE_TYPE}, cleared.body)
 
     def _call(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         connection, prefix = self._connection()
@@ -93,6 +101,13 @@ def write_bundle(cleared: Cleared, path: Path) -> None:
     path.write_bytes(cleared.bundle() + b"\n")
 
 
+def write_step(cleared: ClearedStep, path: Path) -> None:
+    """Write a step of private matching as a signed message."""
+    if type(cleared) is not ClearedStep:
+        raise GuardRefused("only steps that the guard cleared leave")
+    path.write_bytes(cleared.body + b"\n")
+
+
 def write_signed(cleared: Cleared, path: Path, *, key_id: str, sign: Callable[[bytes], bytes]) -> None:
     """Write cleared objects as a signed package: a DSSE envelope around the bundle.
 
@@ -110,11 +125,6 @@ def write_signed(cleared: Cleared, path: Path, *, key_id: str, sign: Callable[[b
         "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()}],
     }
     path.write_bytes(msgspec.json.format(msgspec.json.encode(envelope), indent=1) + b"\n")
-
-
-def pre_authentication(kind: str, body: bytes) -> bytes:
-    """What DSSE signs."""
-    return b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
 
 
 def _refuse_unless_cleared(cleared: object) -> None:

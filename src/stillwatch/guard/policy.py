@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from importlib.resources import files
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from stillwatch.errors import ConfigError, GuardRefused
 from stillwatch.guard.scan import breaches
@@ -108,6 +109,26 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     choices: tuple[str, ...] = ()
 
 
+class Matching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Private matching with peers: what may be compared, and how much one peer may ask."""
+
+    profile: str = "peer"
+    technical: tuple[str, ...] = ("skeleton", "system", "tools", "ja4")
+    """Token kinds that are compared as hashes which are equal everywhere."""
+    identities: tuple[str, ...] = ("address", "payment", "device")
+    """Token kinds whose values are opened in the vault; compared only where the profile does not drop identities."""
+    least_reveal: Annotated[int, Meta(ge=2)] = 5
+    """Fewest hits from which on both may learn which items match."""
+    max_items: Annotated[int, Meta(ge=1, le=1 << 16)] = 50_000
+    max_ratio: Annotated[float, Meta(ge=1)] = 16.0
+    """How many times the own set's points the other side's may have: a dictionary is large."""
+    max_sessions: Annotated[int, Meta(ge=1)] = 20
+    """Sessions with one peer within `days`."""
+    max_points: Annotated[int, Meta(ge=16)] = 200_000
+    """Points of one peer within `days`; blinded anew each time, so that repeats count again."""
+    days: Annotated[int, Meta(ge=1, le=366)] = 30
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Literal[1]
     publisher: str
@@ -115,6 +136,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     basis: tuple[Basis, ...]
     profile: dict[str, Profile]
     rule: tuple[Rule, ...]
+    matching: Matching = Matching()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +160,7 @@ class Policy:
     profiles: dict[str, Profile]
     rules: dict[tuple[str, str], Rule]
     needs: dict[tuple[str, str], tuple[str, ...]]
+    matching: Matching
 
     def terms(self, name: str, at: datetime) -> Terms:
         """The profile in force when `name` is asked for at `at`: itself, or what it falls back to.
@@ -205,6 +228,7 @@ def load_policy(text: str) -> Policy:
         profiles=read.profile,
         rules=rules,
         needs=needs,
+        matching=read.matching,
     )
 
 
@@ -215,6 +239,8 @@ def shipped_policy() -> str:
 
 def _profile_problems(read: _File, bases: dict[str, Basis]) -> list[str]:
     found = [f"profile {name!r} names no known basis" for name, p in read.profile.items() if p.basis not in bases]
+    if read.matching.profile not in read.profile or read.profile[read.matching.profile].direction != "out":
+        found.append(f"matching stands on profile {read.matching.profile!r}, which is no profile for what leaves")
     for name, profile in read.profile.items():
         if profile.fallback and profile.fallback not in read.profile:
             found.append(f"profile {name!r} falls back to one that does not exist")

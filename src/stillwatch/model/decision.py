@@ -71,6 +71,9 @@ class Status(StrEnum):
     EXPIRED = "expired"
 
 
+PEER_INDICATORS: Final = "peer-indicators"
+"""Stands for a campaign in decisions about unknown accounts that carry what only an indicator of a peer names."""
+
 TOKEN_FAMILIES: Final[Mapping[str, str]] = {
     "skeleton": "prompt",
     "shingle": "prompt",

@@ -29,7 +29,9 @@ from stillwatch.model.tables import (
     GROUP_SCORES,
     GROUP_SIGNALS,
     GROUPS,
+    INDICATORS,
     JUDGEMENTS,
+    NEAR_TOKENS,
     TOKEN_USES,
 )
 from stillwatch.model.window import Window
@@ -73,9 +75,9 @@ def run_stages(
 ) -> dict[str, "ir.Table"]:
     """All tables after the last stage: the inputs and what the stages wrote.
 
-    `inputs` holds TOKEN_USES, ACCOUNT_DAYS, ACCOUNTS, ACCOUNT_EVENTS, CALIBRATIONS, JUDGEMENTS and what earlier
-    runs left of CAMPAIGN_MEMBERS and ACCOUNT_FINDINGS; a table that a stage reads and writes is read as it was before
-    the run.
+    `inputs` holds TOKEN_USES, ACCOUNT_DAYS, ACCOUNTS, ACCOUNT_EVENTS, CALIBRATIONS, JUDGEMENTS, INDICATORS and
+    what earlier runs left of CAMPAIGN_MEMBERS and ACCOUNT_FINDINGS; a table that a stage reads and writes is read as it
+    was before the run.
     """
     tables = dict(inputs)
     stages = detection_stages(engine, config)
@@ -155,9 +157,16 @@ def _is_partial(snapshot: Snapshot, day: date, run: Run) -> bool:
 
 
 def run_inputs(
-    snapshot: Snapshot, judgements: pa.Table, question: Question, run: Run, *, engine: Engine, config: Config
+    snapshot: Snapshot,
+    judgements: pa.Table,
+    question: Question,
+    run: Run,
+    *,
+    engine: Engine,
+    config: Config,
+    indicators: pa.Table | None = None,
 ) -> dict[str, "ir.Table"]:
-    """Everything that the detection stages read, cut at the question's times."""
+    """Everything that the detection stages read, cut at the question's times; `indicators` are cut by the caller."""
     tables = window_tables(snapshot, run, engine=engine, config=config)
     accounts = engine.read(ACCOUNTS, snapshot.files(ACCOUNTS))
     known = engine.from_arrow(JUDGEMENTS, judgements)
@@ -179,6 +188,7 @@ def run_inputs(
         ACCOUNTS.name: accounts,
         ACCOUNT_EVENTS.name: _window_events(snapshot, run, engine),
         JUDGEMENTS.name: known,
+        INDICATORS.name: engine.from_arrow(INDICATORS, INDICATORS.empty() if indicators is None else indicators),
         CALIBRATIONS.name: engine.from_arrow(CALIBRATIONS, calibrations),
     }
 
@@ -208,12 +218,16 @@ def earlier_runs(snapshot: Snapshot, run: Run, engine: Engine) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run found, in memory: CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, and its DETECTION_RUNS row."""
+    """What one run found, in memory: CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, and its DETECTION_RUNS row.
+
+    `near` is NEAR_TOKENS: what private matching with peers starts from.
+    """
 
     run: Run
     campaigns: pa.Table
     members: pa.Table
     findings: pa.Table
+    near: pa.Table
     summary: Mapping[str, object]
 
     @property
@@ -232,24 +246,40 @@ def detect(
     engine: Engine,
     config: Config,
     progress: Progress = silent,
+    indicators: pa.Table | None = None,
 ) -> Outcome:
-    """Run every stage on the lake and commit what was found; the same question on the same lake replaces its answer."""
+    """Run every stage on the lake and commit what was found; the same question on the same lake replaces its answer.
+
+    `indicators` are INDICATORS of peers that had come in by the question's time; None: none.
+    """
     refresh_features(lake, engine=engine, config=config, until=question.as_of, progress=progress)
     snapshot = lake.snapshot()
     run = question.resolve(snapshot, config)
     with engine.scope():
-        inputs = run_inputs(snapshot, judgements, question, run, engine=engine, config=config)
+        inputs = run_inputs(
+            snapshot, judgements, question, run, engine=engine, config=config, indicators=indicators
+        )  # fmt: skip
         tables = run_stages(inputs, run, engine=engine, config=config, progress=progress)
         outcome = Outcome(
             run=run,
             campaigns=engine.to_arrow(tables[CAMPAIGNS.name]),
             members=engine.to_arrow(tables[CAMPAIGN_MEMBERS.name]),
             findings=engine.to_arrow(tables[ACCOUNT_FINDINGS.name]),
+            near=_near_tokens(tables, run, engine),
             summary=_summary(tables, inputs, run, engine),
         )
     outcome = _with_notes(outcome, pulse_notes(snapshot, run, engine=engine, config=config))
     _commit(lake, outcome, config)
     return outcome
+
+
+def _near_tokens(tables: Tables, run: Run, engine: Engine) -> pa.Table:
+    """NEAR_TOKENS of the run's groups."""
+    scores = tables[GROUP_SCORES.name]
+    near = tables[GROUPS.name].semi_join(scores.filter(scores.is_near), "group_id")
+    counted = near.filter(near.token.notnull()).group_by("token_kind", "token").agg(n_accounts=near.n_accounts.max())
+    rows = engine.to_arrow(counted).sort_by([("token_kind", "ascending"), ("token", "ascending")])
+    return rows.add_column(0, "run_id", pa.array([run.run_id] * rows.num_rows, pa.string())).cast(NEAR_TOKENS.schema)
 
 
 def _with_notes(outcome: Outcome, notes: list[str]) -> Outcome:
@@ -358,6 +388,7 @@ def _commit(lake: Lake, outcome: Outcome, config: Config) -> None:
         CAMPAIGNS: outcome.campaigns,
         CAMPAIGN_MEMBERS: outcome.members,
         ACCOUNT_FINDINGS: outcome.findings,
+        NEAR_TOKENS: outcome.near,
         DETECTION_RUNS: pa.Table.from_pylist([dict(outcome.summary)], schema=DETECTION_RUNS.schema),
     }
     stored = lake.snapshot().partitions(DETECTION_RUNS)

@@ -17,7 +17,7 @@ from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import UsageError
 from stillwatch.ingest.pseudonyms import Pseudonymiser
-from stillwatch.model.decision import Decision
+from stillwatch.model.decision import PEER_INDICATORS, Decision
 from stillwatch.model.stage import Run
 from stillwatch.model.table import Table
 from stillwatch.model.tables import (
@@ -32,6 +32,7 @@ from stillwatch.model.tables import (
 )
 from stillwatch.model.window import Window
 from stillwatch.pipeline.detection import window_tables
+from stillwatch.sharing.inbox import in_force
 from stillwatch.store.decisions import Budget, Decisions, KillSwitch
 from stillwatch.store.lake import Snapshot as LakeSnapshot
 from stillwatch.store.workspace import Workspace
@@ -166,7 +167,9 @@ class Responder:
         tables = {
             table.name: _read(self._lake, table, partition) for table in (CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
         }
-        return response.facts(run, tables, owners=self._owners, judged=self._judged())
+        found = response.facts(run, tables, owners=self._owners, judged=self._judged())
+        named = pc.any(pc.is_valid(self._indicators()["token"])).as_py()
+        return replace(found, campaigns=(*found.campaigns, response.PEER_CASE)) if named else found
 
     # -- the snapshot -------------------------------------------------------------------------------------------------
 
@@ -204,17 +207,20 @@ class Responder:
     def _recognition(
         self, decisions: Sequence[Decision], judged: response.Honest
     ) -> tuple[dict[tuple[str, int], str], list[str]]:
-        """The exclusive tokens of the decisions' campaigns, and every account seen in the latest run's window.
+        """The tokens that recognise unknown accounts, and every account seen in the latest run's window.
 
         A campaign that the latest run no longer finds is measured by its members in the run that decided.
         """
         run = self._run(None)
         members = self._members(str(run["run_id"]), {decision.campaign_id for decision in decisions})
         found = set(members["campaign_id"].to_pylist())
-        for earlier in sorted({d.run_id for d in decisions if d.campaign_id not in found}, reverse=True):
+        for earlier in sorted(
+            {d.run_id for d in decisions if d.campaign_id not in found | {PEER_INDICATORS}}, reverse=True
+        ):
             wanted = {d.campaign_id for d in decisions if d.run_id == earlier} - found
             members = pa.concat_tables([members, self._members(earlier, wanted)])
             found |= wanted
+        is_peers = any(decision.campaign_id == PEER_INDICATORS for decision in decisions)
         honest = pa.array(sorted(judged.accounts), pa.string())
         members = members.filter(pc.invert(pc.is_in(members["account_id"], value_set=honest)))
         with self._engine() as engine:
@@ -222,8 +228,18 @@ class Responder:
             tokens = response.exclusive_tokens(
                 tables[TOKEN_USES.name], members, engine=engine, settings=self._config.response
             )
+            if is_peers:
+                findings = _read(self._lake, ACCOUNT_FINDINGS, [str(run["run_id"])])
+                named = response.peer_tokens(
+                    self._indicators(), tables[TOKEN_USES.name], findings, engine=engine, settings=self._config.response
+                )
+                tokens = dict.fromkeys(named, PEER_INDICATORS) | tokens
             seen = engine.to_arrow(tables[ACCOUNT_DAYS.name].select("account_id").distinct())
         return tokens, seen["account_id"].to_pylist()
+
+    def _indicators(self) -> pa.Table:
+        """Indicators of peers that are in force now."""
+        return in_force(self._workspace.state, self._clock())
 
     def _members(self, run_id: str, campaigns: set[str | None]) -> pa.Table:
         rows = _read(self._lake, CAMPAIGN_MEMBERS, [run_id]).select(["campaign_id", "account_id"])

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from stillwatch import scoring
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import ConfigError, UsageError, VaultError
@@ -31,14 +32,15 @@ from stillwatch.model.tables import (
     TOKEN_USES,
 )
 from stillwatch.model.window import Window
+from stillwatch.pipeline.matching import Matchmaker
 from stillwatch.sharing.bundle import Frame, offer_of
 from stillwatch.sharing.case import Case, Trait, TraitKind
 from stillwatch.sharing.check import check
 from stillwatch.sharing.disclosures import Disclosures
 from stillwatch.sharing.identity import Ids
-from stillwatch.sharing.inbox import Inbox
-from stillwatch.sharing.shelf import Cursors, Shelf
-from stillwatch.sharing.sighted import sighted
+from stillwatch.sharing.inbox import Inbox, received
+from stillwatch.sharing.shelf import Cursors, Shelf, Statuses
+from stillwatch.sharing.sighted import SIGHTED, sighted
 from stillwatch.sharing.taxii_client import pages, push
 from stillwatch.sharing.traits import Adopted, adopted, keyed_sketch, plain_traits, template_shingles
 from stillwatch.sketches import hash_texts
@@ -117,6 +119,18 @@ class Sharing:
         return Shelf(self._workspace.state)
 
     @cached_property
+    def matchmaker(self) -> Matchmaker:
+        """Private matching with partners."""
+        return Matchmaker(
+            self._workspace, self._config, policy=self.policy, inbox=self.inbox, clock=self._clock
+        )  # fmt: skip
+
+    @cached_property
+    def statuses(self) -> Statuses:
+        """What became of messages that peers sent."""
+        return Statuses(self._workspace.state)
+
+    @cached_property
     def inbox(self) -> Inbox:
         """What takes messages of peers."""
         names = Pseudonymiser.under(self._workspace.keys)
@@ -169,10 +183,21 @@ class Sharing:
         runs = self._read(DETECTION_RUNS).sort_by([("as_of", "ascending"), ("run_id", "ascending")]).to_pylist()
         if not runs:
             raise UsageError("no detection run is stored: run `stillwatch detect` first")
-        known = self.inbox.indicators(self._clock())
+        return self._sighted(self.inbox.indicators(self._clock()), runs[-1], None)
+
+    def naming(self, account_id: str, run: dict[str, Any]) -> pa.Table:
+        """Indicators that a run knew and that name something in an account's traffic of its window, as SIGHTED."""
+        window = Window(run["window_start"].astimezone(UTC), run["as_of"].astimezone(UTC))
+        known = scoring.holding(received(self._workspace.state, window.end), window)
+        return self._sighted(known, run, account_id) if known.num_rows else SIGHTED.empty_table()
+
+    def _sighted(self, indicators: pa.Table, run: dict[str, Any], account_id: str | None) -> pa.Table:
         with self._engine() as engine:
-            uses, records = (self._traffic(table, runs[-1], engine) for table in (TOKEN_USES, EXCHANGE_RECORDS))
-            return sighted(known, uses, records, engine=engine)
+            traffic = (self._traffic(table, run, engine) for table in (TOKEN_USES, EXCHANGE_RECORDS))
+            uses, records = (
+                rows if account_id is None else rows.filter(rows.account_id == account_id) for rows in traffic
+            )
+            return sighted(indicators, uses, records, engine=engine)
 
     def preview(self, campaign_id: str, asked: Asked) -> Review:
         """Every field of a campaign with what would happen to it; nothing leaves and nothing is recorded."""

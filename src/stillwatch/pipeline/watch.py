@@ -34,6 +34,7 @@ from stillwatch.pipeline.daily import Progress, silent
 from stillwatch.pipeline.detection import Question, detect
 from stillwatch.pipeline.response import Responder
 from stillwatch.response import Plan, webhooks
+from stillwatch.sharing.inbox import received
 from stillwatch.store.lake import Snapshot as LakeSnapshot
 from stillwatch.store.outbox import Message, Outbox
 from stillwatch.store.watched import Mark, Watched
@@ -171,7 +172,9 @@ class Watch:
         newest = max(
             (snapshot.generation(table, name) for table in READ for name in snapshot.partitions(table)), default=0
         )
-        return f"{newest}:{self._workspace.state.judgements().num_rows}"
+        told = received(self._workspace.state, None)
+        last_told = pc.max(told["modified"]).as_py()
+        return f"{newest}:{self._workspace.state.judgements().num_rows}:{told.num_rows}:{last_told}"
 
     def _detect(self, at: datetime) -> str:
         def between(step: str, done: int, total: int) -> None:
@@ -181,7 +184,7 @@ class Watch:
         with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine:
             outcome = detect(
                 self._workspace.lake, self._workspace.state.judgements(at), Question(as_of=at),
-                engine=engine, config=self._config, progress=between,
+                engine=engine, config=self._config, progress=between, indicators=received(self._workspace.state, at),
             )  # fmt: skip
         return outcome.run.run_id
 

@@ -39,6 +39,7 @@ from stillwatch.python_api.days import member_days
 from stillwatch.python_api.frames import ArrowStream, FieldRules, as_table, chosen_source
 from stillwatch.python_api.rows import Explanation, Rows
 from stillwatch.python_api.seen import seen_accounts
+from stillwatch.sharing.inbox import received
 from stillwatch.store.journal import BATCH
 from stillwatch.store.workspace import Workspace
 
@@ -157,6 +158,7 @@ class Stillwatch:
             outcome = pipeline.detect(
                 self.workspace.lake, self.workspace.state.judgements(as_of), pipeline.Question(as_of, known_at),
                 engine=engine, config=self.config, progress=progress,
+                indicators=received(self.workspace.state, as_of),
             )  # fmt: skip
         found = {CAMPAIGNS: outcome.campaigns, CAMPAIGN_MEMBERS: outcome.members, ACCOUNT_FINDINGS: outcome.findings}
         self.workspace.journal.record_run(outcome.summary, found, self._clock())
@@ -266,13 +268,14 @@ class Stillwatch:
         run = self._run(run_id)
         findings = self._read(ACCOUNT_FINDINGS, [run["run_id"]])
         mine = findings.filter(pc.equal(findings["account_id"], account_id)).to_pylist()
+        named = self.sharing.naming(account_id, run).to_pylist()
         if not mine:
-            return Explanation(account_id, None, None)
+            return Explanation(account_id, None, None, indicators=named)
         campaign_id = mine[0]["campaign_id"]
         campaign = self.campaign(campaign_id, str(run["run_id"]))
         members = self.members(campaign_id, str(run["run_id"])).table
         slices = members.filter(pc.equal(members["account_id"], account_id)).to_pylist()
-        return Explanation(account_id, mine[0], campaign, slices)
+        return Explanation(account_id, mine[0], campaign, slices, named)
 
     def expose(self, run_id: str | None = None) -> pipeline.Exposed:
         """Measure what the campaigns of a run (None: the latest) took, from the exchanges in the lake, and store it."""

@@ -68,6 +68,8 @@ class Explanation:
     finding: dict[str, object] | None
     campaign: dict[str, object] | None
     slices: list[dict[str, object]] = field(default_factory=list)
+    indicators: list[dict[str, object]] = field(default_factory=list)
+    """Indicators of peers that name something the account sends or comes from. Being named is no finding."""
 
     def __repr__(self) -> str:
         if self.finding is None:

@@ -4,6 +4,7 @@ from stillwatch.response import webhooks
 from stillwatch.response.backtest import BackTest, PastRun, Replayed, back_test
 from stillwatch.response.exclusive import exclusive_tokens
 from stillwatch.response.findings import Honest, facts, honest, managed
+from stillwatch.response.indicated import PEER_CASE, peer_tokens
 from stillwatch.response.plan import Facts, Line, Outcome, Plan, make_plan
 from stillwatch.response.policy import Limits, Policy, Rule, duration
 from stillwatch.response.rules import Case, Choice, choose
@@ -13,6 +14,7 @@ from stillwatch.response.snapshot import Snapshot
 from stillwatch.response.snapshot_file import Body, Contents, build, sign, verified, write
 
 __all__ = [
+    "PEER_CASE",
     "BackTest",
     "Body",
     "Case",
@@ -39,6 +41,7 @@ __all__ = [
     "honest",
     "make_plan",
     "managed",
+    "peer_tokens",
     "public_key",
     "sign",
     "signing_key",

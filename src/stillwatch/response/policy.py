@@ -48,6 +48,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Tiers of the account's finding, or of the campaign for first requests."""
     first_request: bool = False
     """Whether the rule is about accounts nobody knew, recognised by exclusive tokens, instead of about findings."""
+    peer_indicator: bool = False
+    """Whether a first request is recognised by what a peer's indicator names, instead of by a campaign's own tokens."""
     campaigns: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
@@ -150,11 +152,11 @@ def _check(document: _Document, where: str) -> None:
 
     (1) Names are unique. (2) Spans of time are readable. (3) Parameters belong to the rule's action and mode.
     (4) Accounts that are only reviewed get observe or step_up at most. (5) So do accounts recognised by one kind of
-    token. (6) A rule that is about unknown accounts cannot name accounts.
+    token. (6) A rule that is about unknown accounts cannot name accounts. (7) What a peer names gets no more either.
     """
     seen: set[str] = set()
     for rule in document.rules:
-        problem = _problem(rule, seen)  # (1) to (6)
+        problem = _problem(rule, seen)  # (1) to (7)
         if problem:
             raise ConfigError(f"{where}: rule {rule.name!r}: {problem}")
         seen.add(rule.name)
@@ -178,6 +180,10 @@ def _problem(rule: Rule, seen: set[str]) -> str | None:
         'set tiers = ["accuse"], or a milder action': stronger and Tier.REVIEW in rule.tiers,
         f"{rule.action} would reach accounts recognised by one kind of token, who get observe or step_up at most; "
         "set min_token_kinds = 2, or a milder action": stronger and rule.first_request and rule.min_token_kinds < 2,
+        "peer_indicator is about accounts nobody knows, and a peer's word is a reason to look and no more; set "
+        'first_request = true, tiers = ["review"] and observe or step_up': (
+            rule.peer_indicator and (stronger or not rule.first_request or set(rule.tiers) != {Tier.REVIEW})
+        ),
         "first_request is about accounts nobody knows; leave accounts and max_q_value out": (
             rule.first_request and bool(rule.accounts or rule.max_q_value is not None)
         ),

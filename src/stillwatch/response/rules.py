@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from stillwatch.model.decision import Mode
+from stillwatch.model.decision import PEER_INDICATORS, Mode
 from stillwatch.model.tier import Tier
 from stillwatch.response.policy import Policy, Rule
 
@@ -77,6 +77,7 @@ def matches(rule: Rule, case: Case) -> bool:
     """Whether every condition of the rule holds for the case."""
     return (
         rule.first_request is (case.account_id is None)
+        and rule.peer_indicator is (case.campaign_id == PEER_INDICATORS)
         and case.tier in rule.tiers
         and case.n_token_kinds >= rule.min_token_kinds
         and _named(case.campaign_id, rule.campaigns)

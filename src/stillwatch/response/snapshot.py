@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.model.decision import Action, DecisionRequest, Verdict, token_family
+from stillwatch.model.decision import PEER_INDICATORS, Action, DecisionRequest, Verdict, token_family
 from stillwatch.response.rules import canary_position
 from stillwatch.response.snapshot_file import Body, Hashes, Template, account_hash, read
 
@@ -45,6 +45,7 @@ class Snapshot:
         self.policy_digest: Final = body.policy_digest
         self.first_request_cap: Final = body.first_request_cap
         self._clock = clock
+        self._peers = body.campaigns.index(PEER_INDICATORS) if PEER_INDICATORS in body.campaigns else -1
         self._templates = body.templates
         self._steps = body.steps
         self._hashes: Hashes = _column(body.accounts.hashes, "<u8")
@@ -147,7 +148,10 @@ class Snapshot:
         return ALLOWED if shadow is None else replace(ALLOWED, is_first_request=True, shadow_action=shadow)
 
     def _campaign_of(self, tokens: Mapping[str, Sequence[int]]) -> tuple[int, int] | None:
-        """The campaign with the most independent kinds of exclusive tokens in the request, and their number."""
+        """The campaign with the most independent kinds of exclusive tokens in the request, and their number.
+
+        What peers name counts only where no own campaign is recognised.
+        """
         found: dict[int, set[str]] = {}
         for kind, values in tokens.items():
             table = self._tokens.get(kind)
@@ -158,7 +162,7 @@ class Snapshot:
                     found.setdefault(campaign, set()).add(token_family(kind))
         if not found:
             return None
-        best = min(found, key=lambda campaign: (-len(found[campaign]), campaign))
+        best = min(found, key=lambda campaign: (campaign == self._peers, -len(found[campaign]), campaign))
         return best, len(found[best])
 
     def _is_settled(self, account_id: str | None) -> bool:

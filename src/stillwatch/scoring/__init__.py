@@ -4,6 +4,7 @@ from stillwatch.scoring.calibration import Calibration, shipped
 from stillwatch.scoring.customer import single_customer_groups
 from stillwatch.scoring.fit import FitOptions, HonestGroups, fit
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
+from stillwatch.scoring.named import holding
 from stillwatch.scoring.refit import Refit, refit
 from stillwatch.scoring.run import (
     READS,
@@ -35,6 +36,7 @@ __all__ = [
     "calibrations",
     "fit",
     "group_matrix",
+    "holding",
     "only_calibration",
     "refit",
     "run",

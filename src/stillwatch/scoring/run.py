@@ -6,14 +6,24 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from stillwatch.engines import Engine
 from stillwatch.model.stage import Run, Tables
-from stillwatch.model.tables import ACCOUNTS, CALIBRATIONS, GROUP_MEMBERS, GROUP_SCORES, GROUP_SIGNALS, GROUPS
+from stillwatch.model.tables import (
+    ACCOUNTS,
+    CALIBRATIONS,
+    GROUP_MEMBERS,
+    GROUP_SCORES,
+    GROUP_SIGNALS,
+    GROUPS,
+    INDICATORS,
+)
 from stillwatch.model.tier import Tier
 from stillwatch.scoring.calibration import Calibration, shipped
 from stillwatch.scoring.customer import single_customer_groups, unknown_customer_groups
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
+from stillwatch.scoring.named import is_among, named_groups
 from stillwatch.scoring.scorer import scorer_of
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.strength import Strength, measured, strength_of
@@ -27,7 +37,7 @@ from stillwatch.scoring.verdict import (
 )
 from stillwatch.stats.conformal import FloatArray
 
-READS = (GROUPS, GROUP_SIGNALS, GROUP_MEMBERS, ACCOUNTS, CALIBRATIONS)
+READS = (GROUPS, GROUP_SIGNALS, GROUP_MEMBERS, ACCOUNTS, CALIBRATIONS, INDICATORS)
 WRITES = (GROUP_SCORES,)
 
 SHIPPED_AT: Final = datetime(2026, 11, 23, tzinfo=UTC)
@@ -39,7 +49,7 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
 
     A group that is one customer, or of which nobody knows whose accounts they are, is never accused, and one that is
     mixed has no verdict. Records of accounts say nothing about organisations and end users, so that runs by these
-    judge them without.
+    judge them without. INDICATORS of peers lift groups to review at most.
 
     Raises:
         CalibrationError: the calibration is damaged.
@@ -48,8 +58,14 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     signals = engine.to_arrow(tables["group_signals"])
     calibration = only_calibration(engine.to_arrow(tables["calibrations"]))
     matrix = group_matrix(groups, signals, calibration.signals)
-    scored = score_groups(matrix, calibration, alpha=run.alpha, settings=settings)
-    capped = cap_at_review(scored, _not_to_accuse(tables, run, engine))
+    whole = groups.filter(pc.invert(groups["is_mixed"]))
+    named = named_groups(whole, engine.to_arrow(tables["indicators"]), run.window)
+    strength = strength_of(matrix, calibration)
+    found = scored(
+        matrix.group_ids, strength, calibration, alpha=run.alpha, settings=settings,
+        is_named=is_among(matrix.group_ids, named),
+    )  # fmt: skip
+    capped = cap_at_review(found, _not_to_accuse(tables, run, engine))
     mixed = groups.filter(groups["is_mixed"])["group_id"].combine_chunks()
     return {GROUP_SCORES.name: engine.from_arrow(GROUP_SCORES, without_verdict(capped, mixed))}
 
@@ -110,9 +126,15 @@ def score_groups(matrix: GroupMatrix, calibration: Calibration, *, alpha: float,
 
 
 def scored(
-    group_ids: pa.Array, strength: Strength, calibration: Calibration, *, alpha: float, settings: Settings
+    group_ids: pa.Array,
+    strength: Strength,
+    calibration: Calibration,
+    *,
+    alpha: float,
+    settings: Settings,
+    is_named: NDArray[np.bool_] | None = None,
 ) -> pa.Table:
-    """The GROUP_SCORES rows of groups whose strength is known, in their order."""
+    """The GROUP_SCORES rows of groups whose strength is known, in their order; `is_named` as in `tiers`."""
     tail = honest_tail(calibration, measured(strength.residuals), settings=settings)
     thresholds = family_thresholds(tail, people=calibration.n_account_windows, alpha=alpha)
     evidence, families, scorer = strength.evidence, strength.families, scorer_of(calibration)
@@ -122,13 +144,16 @@ def scored(
     nearest = nearest_lookalikes(strength.residuals, calibration)
     quantiles = np.array([lookalike.score_q99 for lookalike in calibration.lookalikes])
     names = [lookalike.name for lookalike in calibration.lookalikes]
+    verdicts = tiers(scores, families, groups, thresholds, is_named=is_named)
     columns = {
         "group_id": group_ids,
         **_signal_columns(strength, contributions, scores, calibration.signals),
         "score": scores,
         "p_value": window_p_values(groups, honest, n_windows=calibration.n_windows),
         "q_value": people_q_values(groups, strength.sizes, honest, n_group_people=calibration.n_group_people),
-        "tier": tiers(scores, families, groups, thresholds),
+        "tier": verdicts.tiers,
+        "is_near": pa.array(verdicts.is_near),
+        "is_lifted": pa.array(verdicts.is_lifted),
         "nearest_lookalike": pa.array([names[place] for place in nearest], pa.string()),
         "margin": scores - quantiles[nearest],
         "calibration_id": pa.array([calibration.calibration_id] * len(scores), pa.string()),

@@ -8,6 +8,13 @@ REVIEW_FACTOR: Final = 10.0
 """The review tier opens at ten times the accuse rate (DESIGN section 6, step 6: 1e-4 and 1e-3)."""
 
 
+NAMED_FACTOR: Final = 100.0
+"""For a group whose token a peer's indicator names, at a hundred times: a peer's word counts as much as one odd signal.
+
+A judgement, not a measurement. Above this rate the group's own signals say too little, whatever a peer says.
+"""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the scoring room.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stillwatch.scoring.calibration import Calibration
 from stillwatch.scoring.matrix import ALPHA_SHARES, NEVER_ACCUSED
 from stillwatch.scoring.scorer import Evidence, scorer_of, tail_evidence
-from stillwatch.scoring.settings import REVIEW_FACTOR, Settings
+from stillwatch.scoring.settings import NAMED_FACTOR, REVIEW_FACTOR, Settings
 from stillwatch.stats.conformal import FloatArray, IntArray
 
 
@@ -101,6 +101,8 @@ class FamilyThresholds:
     families: tuple[str, ...]
     review: Threshold
     accuse: Threshold
+    named: Threshold
+    """For review of what a peer's indicator names; at most as high as `review`."""
 
     @property
     def to_accuse(self) -> float:
@@ -122,7 +124,8 @@ def family_thresholds(tail: HonestTail, *, people: int, alpha: float) -> tuple[F
         own = tail.take(np.isin(tail.families, families))
         review = threshold_in_people(own, budget=REVIEW_FACTOR * share * alpha * people)
         accuse = threshold_in_people(own.take(own.is_accusable), budget=share * alpha * people)
-        found.append(FamilyThresholds(families, review, accuse))
+        named = threshold_in_people(own, budget=NAMED_FACTOR * share * alpha * people)
+        found.append(FamilyThresholds(families, review, accuse, named))
     return tuple(found)
 
 

@@ -18,18 +18,42 @@ RESIDUAL_CAP: Final = 6.0
 """Distances to a class count at most this many spreads a signal: one wild signal must not choose the class."""
 
 
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The verdict on each group.
+
+    `is_near` are groups that a peer's word would bring to review, flagged ones included; `is_lifted` those that it did.
+    """
+
+    tiers: pa.Array
+    is_near: NDArray[np.bool_]
+    is_lifted: NDArray[np.bool_]
+
+
 def tiers(
-    scores: FloatArray, families: NDArray[np.str_], groups: Standing, thresholds: tuple[FamilyThresholds, ...]
-) -> pa.Array:
+    scores: FloatArray,
+    families: NDArray[np.str_],
+    groups: Standing,
+    thresholds: tuple[FamilyThresholds, ...],
+    *,
+    is_named: NDArray[np.bool_] | None = None,
+) -> Verdicts:
     """The verdict on each group: accuse, review or none.
 
     Above its family's review threshold: review. Above what accuses there as well, where an accusation is open: accuse.
+    A group that an indicator of a peer names (None: none does) is reviewed from the lower threshold for these on, and
+    accused as any other: what a peer says never accuses.
     """
     found = np.full(len(scores), Tier.NONE.value, dtype=object)
+    is_near = np.zeros(len(scores), dtype=np.bool_)
     for one in thresholds:
-        found[np.isin(families, one.families) & (scores > one.review.score)] = Tier.REVIEW.value
+        rows = np.isin(families, one.families)
+        found[rows & (scores > one.review.score)] = Tier.REVIEW.value
+        is_near |= rows & (scores > one.named.score)
     found[groups.may_accuse & (groups.margins > 0)] = Tier.ACCUSE.value
-    return pa.array(found.tolist(), pa.string())
+    is_lifted = np.zeros_like(is_near) if is_named is None else is_near & is_named & (found == Tier.NONE.value)
+    found[is_lifted] = Tier.REVIEW.value
+    return Verdicts(pa.array(found.tolist(), pa.string()), is_near, is_lifted)
 
 
 @dataclass(frozen=True, slots=True)

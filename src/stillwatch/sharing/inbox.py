@@ -1,5 +1,6 @@
 """What peers send: through the inbound guard, and from indicators to tokens that detection and decisions know."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
-from stillwatch.guard import Cleared, Guard, Offer, Passage
+from stillwatch.guard import Cleared, Guard, Offer, Passage, Terms
 from stillwatch.model.tables import INDICATORS
 from stillwatch.sharing.extensions import INDICATOR
 from stillwatch.store.schema import STORED, microseconds
@@ -20,6 +21,7 @@ Tokens = Mapping[str, Callable[[str], int]]
 """How a value of a kind (`address`, `ja4`) becomes the token that this deployment stores for it."""
 
 _TABLE: Final = STORED["indicators"]
+_RECORDS: Final = STORED["disclosures"]
 _COMPARED: Final = re.compile(r"(ipv4-addr|ipv6-addr|autonomous-system|llm-prompt-template):\w+\s*=\s*'?([^'\]\s]+)'?")
 _KINDS: Final = {
     "ipv4-addr": "address", "ipv6-addr": "address", "autonomous-system": "asn", "llm-prompt-template": "sketch",
@@ -68,17 +70,42 @@ class Inbox:
             self._state.insert_new(connection, _TABLE, rows)
         return Received(cleared, len(objects), len(rows))
 
+    def matched(
+        self,
+        tokens: Sequence[tuple[str, int]],
+        *,
+        peer: str,
+        session_id: str,
+        terms: Terms,
+        since: datetime,
+        until: datetime,
+        at: datetime,
+    ) -> None:
+        """Tokens that a peer holds too, as private matching told, are indicators of this peer from now on.
+
+        They hold for what was seen from `since` to `until`; `terms` are those that the comparison stood on.
+        """
+        rows: list[dict[str, object]] = [
+            {
+                "indicator_id": _matched_id(session_id), "peer": peer, "kind": kind, "value": f"{token:x}",
+                "token_kind": kind, "token": token, "confidence": None, "valid_from": microseconds(since),
+                "valid_until": microseconds(until), "revoked": False, "modified": microseconds(at),
+                "record_id": session_id,
+            }
+            for kind, token in tokens
+        ]  # fmt: skip
+        record: dict[str, object] = {
+            "record_id": session_id, "at": microseconds(at), "direction": "in", "peer": peer, "channel": "match",
+            "asked_profile": terms.asked, "profile": terms.name, "basis": terms.basis.id, "approver": None,
+            "policy_digest": self._guard.policy.digest, "n_offered": len(rows), "n_passed": len(rows),
+        }  # fmt: skip
+        with self._state.writing() as connection:
+            self._state.insert_new(connection, _RECORDS, [record])
+            self._state.insert_new(connection, _TABLE, rows)
+
     def indicators(self, at: datetime) -> pa.Table:
         """Indicators in force at `at`, in the shape of the floor plan."""
-        stamp = microseconds(at)
-        query = sa.select(_TABLE).where(
-            _TABLE.c.revoked.is_(False),
-            _TABLE.c.valid_from <= stamp,
-            sa.or_(_TABLE.c.valid_until.is_(None), _TABLE.c.valid_until > stamp),
-        )
-        with self._state.reading() as connection:
-            rows = connection.execute(query.order_by(_TABLE.c.indicator_id, _TABLE.c.kind, _TABLE.c.value)).all()
-        return arrow_rows(INDICATORS, rows)
+        return in_force(self._state, at)
 
     def _rows(self, stix: dict[str, Any], peer: str, record_id: str) -> Iterator[dict[str, object]]:
         for kind, value in _values(stix):
@@ -99,6 +126,33 @@ class Inbox:
                 "modified": _stamp(stix.get("modified", stix["valid_from"])),
                 "record_id": record_id,
             }
+
+
+def in_force(state: State, at: datetime) -> pa.Table:
+    """INDICATORS in force at `at`."""
+    stamp = microseconds(at)
+    begun, lasting = _TABLE.c.valid_from <= stamp, _TABLE.c.valid_until > stamp
+    return _read(state, _TABLE.c.revoked.is_(False), begun, sa.or_(_TABLE.c.valid_until.is_(None), lasting))
+
+
+def received(state: State, before: datetime | None) -> pa.Table:
+    """INDICATORS that came in before a moment (None: all), those included that do not hold any more."""
+    if before is None:
+        return _read(state)
+    early = sa.select(_RECORDS.c.record_id).where(_RECORDS.c.at < microseconds(before))
+    return _read(state, _TABLE.c.record_id.in_(early))
+
+
+def _read(state: State, *where: sa.ColumnElement[bool]) -> pa.Table:
+    query = sa.select(_TABLE).where(*where).order_by(_TABLE.c.indicator_id, _TABLE.c.kind, _TABLE.c.value)
+    with state.reading() as connection:
+        return arrow_rows(INDICATORS, connection.execute(query).all())
+
+
+def _matched_id(session_id: str) -> str:
+    """An id in the shape of an indicator's for what a session told."""
+    digits = hashlib.sha256(session_id.encode()).hexdigest()
+    return f"indicator--{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
 
 
 def _values(stix: dict[str, Any]) -> Iterator[tuple[str, str]]:

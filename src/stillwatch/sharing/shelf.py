@@ -15,7 +15,10 @@ from stillwatch.store.state import State
 
 _TABLE: Final = STORED["shelved_objects"]
 _CURSORS: Final = STORED["sharing_cursors"]
+_STATUSES: Final = STORED["taxii_statuses"]
 _LOCK: Final = "shelf"
+MOST_STATUSES: Final = 1000
+"""Kept for one peer; the oldest go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,30 @@ class Cursors:
         with self._state.writing() as connection:
             connection.execute(sa.delete(_CURSORS).where(*_cursor(peer, collection_id)))
             connection.execute(sa.insert(_CURSORS).values(row))
+
+
+class Statuses:
+    """What became of messages that peers sent, for them to ask, also after a restart."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def get(self, status_id: str, peer: str) -> bytes | None:
+        """The status resource as JSON; None where there is none of this peer."""
+        query = sa.select(_STATUSES.c.body).where(_STATUSES.c.status_id == status_id, _STATUSES.c.peer == peer)
+        with self._state.reading() as connection:
+            found = connection.scalar(query)
+        return None if found is None else str(found).encode()
+
+    def put(self, status_id: str, peer: str, body: bytes, at: datetime) -> None:
+        """Keep a status; a peer's oldest beyond MOST_STATUSES are dropped."""
+        row = {"status_id": status_id, "peer": peer, "at": microseconds(at), "body": body.decode()}
+        mine = sa.select(_STATUSES.c.status_id).where(_STATUSES.c.peer == peer)
+        newest = mine.order_by(_STATUSES.c.at.desc(), _STATUSES.c.status_id).limit(MOST_STATUSES)
+        with self._state.writing() as connection:
+            connection.execute(sa.insert(_STATUSES).values(row))
+            old = sa.delete(_STATUSES).where(_STATUSES.c.peer == peer, _STATUSES.c.status_id.not_in(newest))
+            connection.execute(old)
 
 
 def _cursor(peer: str, collection_id: str) -> tuple[sa.ColumnElement[bool], ...]:

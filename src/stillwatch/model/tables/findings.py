@@ -110,6 +110,21 @@ DETECTION_RUNS = Table(
     ),
 )
 
+NEAR_TOKENS = Table(
+    name="near_tokens",
+    made_by="pipeline",
+    key=("run_id", "token_kind", "token"),
+    partition=Partition.RUN,
+    schema=pa.schema(
+        [
+            column("run_id", TEXT, required=True),
+            column("token_kind", TEXT, required=True),
+            column("token", HASH, "of a group that is flagged, or would be reviewed if a peer named it", required=True),
+            column("n_accounts", COUNT, "of the largest such group", unit="accounts", required=True),
+        ]
+    ),
+)
+
 JUDGEMENTS = Table(
     name="judgements",
     made_by="campaigns",

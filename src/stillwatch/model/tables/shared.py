@@ -100,6 +100,44 @@ SHELVED_OBJECTS = Table(
     ),
 )
 
+TAXII_STATUSES = Table(
+    name="taxii_statuses",
+    made_by="sharing",
+    key=("status_id",),
+    home=Home.STATE,
+    schema=pa.schema(
+        [
+            column("status_id", TEXT, required=True),
+            column("peer", TEXT, "who sent the message; nobody else may read its status", required=True),
+            column("at", TIME, required=True),
+            column("body", TEXT, "the status resource as JSON; it holds ids and versions, no content", required=True),
+        ]
+    ),
+)
+
+MATCHINGS = Table(
+    name="matchings",
+    made_by="sharing",
+    key=("session_id",),
+    home=Home.STATE,
+    schema=pa.schema(
+        [
+            column("session_id", TEXT, required=True),
+            column("peer", TEXT, "the other laboratory", required=True),
+            column("is_asking", pa.bool_(), "whether this side made the offer", required=True),
+            column("token_kind", TEXT, "what is compared", required=True),
+            column("status", TEXT, "open, counted, revealed, refused or canary", required=True),
+            column("counted", TEXT, "items that both hold; below the agreed number only that it is below"),
+            column("n_own", COUNT, unit="items", required=True),
+            column("n_peer", COUNT, "points that the other side sent, padding included", unit="points", required=True),
+            column("fault", TEXT, "why it was refused; null otherwise"),
+            column("started_at", TIME, required=True),
+            column("updated_at", TIME, required=True),
+            column("sealed", pa.binary(), "the session with its secrets, sealed; null once it was forgotten"),
+        ]
+    ),
+)
+
 SHARING_CURSORS = Table(
     name="sharing_cursors",
     made_by="sharing",
