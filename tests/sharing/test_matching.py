@@ -21,7 +21,7 @@ KIND = "skeleton"
 
 
 def items(texts: Sequence[str]) -> list[Item]:
-    return [Item(text, number) for number, text in enumerate(texts)]
+    return [Item(text, KIND, number) for number, text in enumerate(texts)]
 
 
 def drawn(seed: int) -> Callable[[int], bytes]:

@@ -45,8 +45,8 @@ def evaluate(
     Parameters
     ----------
     suite
-        `quick`, `frontier`, `delay`, `alarm`, `detector`, `missing`, `framing`, `successors`, `real`, `starscout`,
-        `exposure`; `full` is all of them.
+        `quick`, `frontier`, `delay`, `alarm`, `detector`, `missing`, `framing`, `joint`, `successors`, `real`,
+        `starscout`, `exposure`; `full` is all of them.
         `audit`: what single-account rules find in FOLDER.
     folder
         Where the figures of each seed, tables and plots are kept: the same command goes on where it was interrupted.

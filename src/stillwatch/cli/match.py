@@ -21,7 +21,7 @@ match = App(
     help_epilogue="""Examples:
 
     stillwatch share match key
-    stillwatch share match offer --to lab-b --kind skeleton -o offer.json
+    stillwatch share match offer --to lab-b --kind texts -o offer.json
     stillwatch share match answer offer.json --from lab-a -o commit.json
     stillwatch share match consent m-0123456789abcdef0123456789abcdef --by "Ana Quill" -o consent.json
 """,
@@ -55,13 +55,13 @@ def offer(
     """Offer a partner to compare the latest run's near tokens of a kind: to a file, or at the partner's server.
 
     Examples:
-        stillwatch share match offer --to lab-b --kind skeleton -o offer.json
+        stillwatch share match offer --to lab-b --kind texts -o offer.json
         stillwatch share match offer --to lab-b --kind address --opened-by "Ana Quill" --key lab-b.key
 
     Parameters
     ----------
     kind
-        Token kind: what the sharing policy names under [matching].
+        `texts` (all that is compared as hashes), or a token kind that the sharing policy names under [matching].
     reveal_at
         From how many hits on both may learn which; default: the least that the policy allows.
     opened_by

@@ -137,8 +137,10 @@ def propose(scene: Scene, *, engine: Engine, config: Config) -> Proposed:
         )
 
 
-def judge(scene: Scene, calibration: Calibration, *, engine: Engine, config: Config) -> Judged:
-    """The scene after every detection stage, judged by `calibration`."""
+def judge(
+    scene: Scene, calibration: Calibration, *, engine: Engine, config: Config, indicators: pa.Table | None = None
+) -> Judged:
+    """The scene after every detection stage, judged by `calibration`; `indicators` of peers are none by default."""
     row = scoring.calibration_row(calibration, created_at=scene.window.start)
     memory = {
         TOKEN_USES: scene.token_uses,
@@ -146,7 +148,8 @@ def judge(scene: Scene, calibration: Calibration, *, engine: Engine, config: Con
         ACCOUNTS: scene.accounts,
         ACCOUNT_EVENTS: scene.account_events,
         CALIBRATIONS: pa.Table.from_pylist([row | {"kind": "fitted"}], schema=CALIBRATIONS.schema),
-        **{table: table.empty() for table in (JUDGEMENTS, INDICATORS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)},
+        INDICATORS: INDICATORS.empty() if indicators is None else indicators,
+        **{table: table.empty() for table in (JUDGEMENTS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)},
     }
     with engine.scope():
         inputs = {table.name: engine.from_arrow(table, rows) for table, rows in memory.items()}

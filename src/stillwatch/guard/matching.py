@@ -24,6 +24,9 @@ from stillwatch.guard.policy import Matching, Policy, Terms
 MESSAGE_TYPE: Final = "application/vnd.stillwatch.matching+json"
 POINT_BYTES: Final = 32
 
+TEXTS: Final = "texts"
+"""Stands for all technical kinds of the policy in one comparison."""
+
 SessionId = Annotated[str, Meta(pattern=r"^m-[0-9a-f]{32}$")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
@@ -137,7 +140,7 @@ def matching_terms(policy: Policy, token_kind: str, at: datetime) -> tuple[Match
         raise GuardRefused(
             f"profile {terms.name!r} lets no identities be compared, and {token_kind} is one; ask counsel"
         )
-    if token_kind not in (*limits.technical, *limits.identities):
+    if token_kind not in (TEXTS, *limits.technical, *limits.identities):
         raise GuardRefused(f"the sharing policy lets no tokens of kind {token_kind!r} be compared with a peer")
     return limits, terms
 

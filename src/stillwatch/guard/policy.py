@@ -117,8 +117,8 @@ class Matching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Token kinds that are compared as hashes which are equal everywhere."""
     identities: tuple[str, ...] = ("address", "payment", "device")
     """Token kinds whose values are opened in the vault; compared only where the profile does not drop identities."""
-    least_reveal: Annotated[int, Meta(ge=2)] = 5
-    """Fewest hits from which on both may learn which items match."""
+    least_reveal: Annotated[int, Meta(ge=2)] = 3
+    """Fewest hits from which on both may learn which items match; one template brings about three tokens along."""
     max_items: Annotated[int, Meta(ge=1, le=1 << 16)] = 50_000
     max_ratio: Annotated[float, Meta(ge=1)] = 16.0
     """How many times the own set's points the other side's may have: a dictionary is large."""

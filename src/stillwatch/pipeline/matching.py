@@ -18,6 +18,7 @@ from stillwatch.errors import ConfigError, ExternalServiceError, GuardRefused, U
 from stillwatch.guard import Policy
 from stillwatch.guard.channel import Peer
 from stillwatch.guard.matching import (
+    TEXTS,
     ClearedStep,
     Commit,
     Offer,
@@ -235,7 +236,7 @@ class Matchmaker:
             return
         _, terms = matching_terms(self._policy, session.terms.token_kind, at)
         self._inbox.matched(
-            [(session.terms.token_kind, item.token) for item in hits],
+            [(item.token_kind, item.token) for item in hits],
             peer=kept.peer, session_id=session.session_id, terms=terms,
             since=at - timedelta(days=self._window_days), until=at + MATCHED_LASTS, at=at,
         )  # fmt: skip
@@ -248,21 +249,31 @@ class Matchmaker:
         Raises:
             UsageError: no run is stored, there are too many tokens, or identities are asked for and nobody opens them.
         """
+        limits = self._policy.matching
+        kinds = limits.technical if token_kind == TEXTS else (token_kind,)
+        found = {item.text: item for kind in kinds for item in self._items_of(kind, opener)}
+        if len(found) > limits.max_items:
+            raise UsageError(
+                f"{len(found):,} tokens of kind {token_kind} are more than the policy's {limits.max_items:,}; "
+                "detect over a shorter window"
+            )
+        return [found[text] for text in sorted(found)]
+
+    def _items_of(self, token_kind: str, opener: str) -> list[Item]:
         tokens = self._near(token_kind)
         if token_kind in self._policy.matching.identities:
             texts = self._opened(token_kind, tokens, opener)
         else:
-            texts = {token: f"{token & _HASH_MASK:016x}" for token in tokens}
-        found = {text: Item(text, token) for token, text in texts.items()}
-        found |= {text: Item(text, 0, is_canary=True) for text in self._canaries(token_kind) if text not in found}
-        if len(found) > self._policy.matching.max_items:
-            raise UsageError(
-                f"{len(found):,} tokens of kind {token_kind} are more than the policy's "
-                f"{self._policy.matching.max_items:,}; detect over a shorter window"
-            )
-        return [found[text] for text in sorted(found)]
+            texts = {token: _told(token) for token in tokens}
+        known = set(texts.values())
+        canaries = [text for text in self._canaries(token_kind) if text not in known]
+        return [
+            *(Item(f"{token_kind}:{text}", token_kind, token) for token, text in texts.items()),
+            *(Item(f"{token_kind}:{text}", token_kind, 0, is_canary=True) for text in canaries),
+        ]
 
     def _near(self, token_kind: str) -> list[int]:
+        """The near tokens of a kind in the latest run at account level, ascending."""
         lake = self._workspace.lake.snapshot()
         runs = [
             row for file in lake.files(DETECTION_RUNS) for row in pq.read_table(file, partitioning=None).to_pylist()
@@ -273,7 +284,8 @@ class Matchmaker:
         files = lake.files(NEAR_TOKENS, [chosen["run_id"]])
         parts = [pq.read_table(file, partitioning=None) for file in files]
         rows = pa.concat_tables(parts) if parts else NEAR_TOKENS.empty()
-        return sorted(rows.filter(pc.equal(rows["token_kind"], token_kind))["token"].to_pylist())
+        tokens: list[int] = rows.filter(pc.equal(rows["token_kind"], token_kind))["token"].to_pylist()
+        return sorted(tokens)
 
     def _opened(self, token_kind: str, tokens: list[int], opener: str) -> dict[int, str]:
         if not opener.strip():
@@ -299,4 +311,9 @@ class Matchmaker:
             return value.strip().casefold()
         is_prompt = token_kind == "skeleton"  # noqa: S105  a kind of token, no password
         hashed = prompt_tokens(value).skeleton if is_prompt else text_tokens([value])[0]
-        return f"{hashed & _HASH_MASK:016x}"
+        return _told(hashed)
+
+
+def _told(token: int) -> str:
+    """A hash of text as both sides write it."""
+    return f"{token & _HASH_MASK:016x}"

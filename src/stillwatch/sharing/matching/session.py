@@ -49,6 +49,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     """
 
     text: str
+    token_kind: str
     token: int
     is_canary: bool = False
 
