@@ -52,7 +52,7 @@ class Case:
             "group_id": group_id, "signals": ["volume_dispersion", "youth"], "p_values": [1e-4, 0.7],
             "contributions": [6.0, 0.1], "baseline": score - 6.1, "score": score,
             "p_value": 0.01, "q_value": 0.001, "tier": tier, "nearest_lookalike": "hackathon", "margin": 2.0,
-            "calibration_id": "cal", "is_lifted": is_lifted,
+            "calibration_id": "cal", "is_near": tier != "none", "is_lifted": is_lifted,
         })  # fmt: skip
         for account_id in accounts:
             slice_id = self.slice(account_id, kind=kind, token=token, n=n)
