@@ -15,7 +15,7 @@ from pathlib import Path
 from stillwatch import simulate
 from stillwatch.config import Config, DetectSettings
 from stillwatch.evidence import standalone
-from stillwatch.pipeline.dossier import recompute
+from stillwatch.pipeline.recomputing import recompute
 from stillwatch.python_api import Stillwatch
 from stillwatch.store.workspace import Workspace
 

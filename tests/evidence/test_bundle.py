@@ -21,7 +21,7 @@ from securesystemslib.signer import SSlibKey
 
 from stillwatch.evidence import standalone
 from stillwatch.evidence.bundle import Extract, LedgerSlice, dossier_key, public_pem, sealed_bundle
-from stillwatch.pipeline.dossier import recompute
+from stillwatch.pipeline.recomputing import recompute
 from stillwatch.store import merkle
 from stillwatch.store.checkpoint import Checkpoint, ledger_key, sign
 from stillwatch.store.merkle import Consistency, Inclusion

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from stillwatch.cli.context import current
-from stillwatch.cli.output import Format, talk, write_json, write_rows
+from stillwatch.cli.output import Format, show_table, talk, write_json, write_rows
 from stillwatch.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ dossier = App(
     result_action="return_value",
 )
 
+AudienceFlag = Literal["internal", "peer", "public", "regulator", "authority", "court"]
 ByFlag = Annotated[str, Parameter(name=["--by"])]
 
 
@@ -40,7 +41,9 @@ def build(
     *,
     output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
     run: str | None = None,
-    audience: Literal["internal", "peer", "regulator", "court"] = "internal",
+    audience: AudienceFlag = "internal",
+    to: str = "",
+    approver: str | None = None,
     redact: bool = False,
     damages: Path | None = None,
     seed: int = 1,
@@ -51,12 +54,17 @@ def build(
     Examples:
         stillwatch dossier build c-abcd1234 -o case.zip
         stillwatch dossier build c-abcd1234 -o redacted.zip --redact
+        stillwatch dossier build c-abcd1234 -o court.zip --audience court --to "the court" --approver "Ana Quill"
         stillwatch dossier build c-abcd1234 -o case.zip --damages damages.toml
 
     Parameters
     ----------
     audience
-        For whom it is. Only `internal` can be built: what other audiences may see has to pass the guard.
+        For whom it is. All but `internal` pass the guard: the sharing policy says which parts each may hold.
+    to
+        Who gets it; accounts have another pseudonym for each peer.
+    approver
+        Who answers for it; regulators, authorities and courts get nothing without.
     redact
         Leave out the rows about single accounts; what is left still verifies under the same roots.
     damages
@@ -66,22 +74,78 @@ def build(
     pdf
         Also typeset the report as PDF/A (needs the extra `report`).
     """
-    if audience != "internal":
-        raise UsageError(
-            f"a dossier for {audience} use has to pass the guard, which knows no dossiers yet: build it for internal "
-            "use, with --redact, and let counsel decide what leaves"
-        )
     path = output or Path(f"{campaign}.zip")
     with current().open() as watch:
         made = watch.dossier(
-            campaign, run_id=run, is_redacted=redact, worksheet=damages, seed=seed, has_pdf=pdf, audience=audience
-        )
+            campaign, run_id=run, is_redacted=redact, worksheet=damages, seed=seed, has_pdf=pdf, audience=audience,
+            receiver=to, approver=approver,
+        )  # fmt: skip
     path.write_bytes(made)
     talk(f"{path}: {len(made):,} bytes; check it with: stillwatch dossier verify {path}")
 
 
 @dossier.command
-def verify(path: Path, *, key: Path | None = None, ledger_key: str | None = None) -> int:
+def preview(
+    campaign: str,
+    *,
+    audience: AudienceFlag,
+    to: str,
+    run: str | None = None,
+    damages: Path | None = None,
+    format: Annotated[Format, Parameter(name=["--format"])] = "table",
+) -> None:
+    """Show part by part what an audience would hold and which rule decides. Nothing leaves.
+
+    Example: stillwatch dossier preview c-abcd1234 --audience peer --to lab-b
+
+    Parameters
+    ----------
+    audience
+        For whom the dossier would be; for the fields of the part `bundle` see `share preview`.
+    to
+        Who would get it.
+    damages
+        A worksheet, where the dossier would have one.
+    """
+    with current().open() as watch:
+        rows = watch.dossier_preview(campaign, run_id=run, audience=audience, receiver=to, worksheet=damages)
+    if format == "table":
+        show_table(rows, ["part", "class", "outcome", "rule"])
+    else:
+        write_json(rows)
+
+
+@dossier.command
+def timestamp(
+    path: Path, *, url: str, output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None
+) -> None:
+    """Ask a time-stamping authority (RFC 3161) to sign the digest of a dossier; nothing else of it leaves.
+
+    Example: stillwatch dossier timestamp case.zip --url https://tsa.example/tsr -o case.zip.tsr
+
+    Parameters
+    ----------
+    url
+        The authority's address. There is no default: nobody is asked unless you name somebody.
+    output
+        Where the answer goes; default: beside the dossier, with `.tsr` added.
+    """
+    from stillwatch.guard.timestamping import ask_for_stamp
+
+    target = output or path.with_name(f"{path.name}.tsr")
+    target.write_bytes(ask_for_stamp(_existing(path).read_bytes(), url))
+    talk(f"{target}: check it with: stillwatch dossier verify {path} --timestamp {target} --timestamp-roots ROOTS.pem")
+
+
+@dossier.command
+def verify(
+    path: Path,
+    *,
+    key: Path | None = None,
+    ledger_key: str | None = None,
+    timestamp: Path | None = None,
+    timestamp_roots: Path | None = None,
+) -> int:
     """Check that a dossier is as it was signed, byte by byte. Exit code 5 and the file's name when it is not.
 
     Example: stillwatch dossier verify case.zip --key provider.pem
@@ -92,6 +156,10 @@ def verify(path: Path, *, key: Path | None = None, ledger_key: str | None = None
         The provider's public key (PEM), from another source than the dossier. Without it the one inside is used.
     ledger_key
         The line that `stillwatch ledger head` prints, from another source than the dossier.
+    timestamp
+        The answer of a time-stamping authority about this file.
+    timestamp_roots
+        Root certificates (PEM) that the authority's signature must lead to.
     """
     from stillwatch.evidence import standalone
 
@@ -102,6 +170,8 @@ def verify(path: Path, *, key: Path | None = None, ledger_key: str | None = None
         raise LedgerError(f"{path} is not as it was signed: {damage}") from damage
     for step in report.steps:
         talk(step)
+    if timestamp is not None:
+        talk(_stamped(path, timestamp, timestamp_roots))
     if key is None:
         talk(f"compare the key {report.key} with the one that the provider publishes")
     sys.stdout.write("OK\n")
@@ -114,7 +184,7 @@ def recompute(path: Path) -> int:
 
     Example: stillwatch dossier recompute case.zip
     """
-    from stillwatch.pipeline.dossier import recompute as computed
+    from stillwatch.pipeline.recomputing import recompute as computed
 
     verify(path)
     found = computed(path, current().settings().config)
@@ -221,6 +291,15 @@ def _kept(workspace: "Workspace") -> "Attributions":
     from stillwatch.store.attributions import Attributions
 
     return Attributions(workspace.state, workspace.ledger)
+
+
+def _stamped(path: Path, timestamp: Path, roots: Path | None) -> str:
+    from stillwatch.guard.timestamping import check_stamp
+
+    if roots is None:
+        raise UsageError("a time stamp is checked against root certificates; name them with --timestamp-roots FILE")
+    said = check_stamp(_existing(timestamp).read_bytes(), path.read_bytes(), _existing(roots).read_bytes())
+    return f"the file was there at {said.at.isoformat()}, by the time-stamping authority's serial {said.serial}"
 
 
 def _existing(path: Path) -> Path:

@@ -9,25 +9,42 @@ from stillwatch.evidence import standalone
 from stillwatch.evidence.bundle import Extract
 from stillwatch.evidence.case import ABOUT_ACCOUNTS, Case
 from stillwatch.evidence.report import content, html_report, pdf_report
+from stillwatch.guard.dossier import PARTS
 
 TEXTS = ("README.txt", "methods.md", "glossary.md", "certification-902-13.txt", "certification-902-14.txt")
+PART_OF = {name: "certifications" if name.startswith("certification") else "texts" for name in TEXTS}
+"""The part of a dossier that each text belongs to."""
+BUNDLE = "campaign.stix.json"
 WORKSHEET = "damages-worksheet.toml"
 REDACTIONS = "redactions.json"
 
 
-def contents(case: Case, extracts: dict[str, Extract], public_key: bytes, *, has_pdf: bool) -> dict[str, bytes]:
+def contents(
+    case: Case,
+    extracts: dict[str, Extract],
+    public_key: bytes,
+    *,
+    parts: frozenset[str],
+    has_pdf: bool,
+    bundle: bytes = b"",
+) -> dict[str, bytes]:
     """Every file of the dossier but the ledger's, the manifest and the signature; equal cases give equal bytes.
+
+    `parts` are those that the audience may hold; `bundle` is the campaign as the guard let it out, empty for none.
 
     Raises:
         EnvironmentFault: a PDF is wanted and typst is not installed.
     """
-    said = content(case, {name: one.root() for name, one in extracts.items()})
     made = {one.path: one.body() for one in extracts.values()}
-    made["report.html"] = html_report(said)
-    if has_pdf:
-        made["report.pdf"] = pdf_report(said, at=case.run["as_of"])
-    made |= {name: _text(name, case) for name in TEXTS}
-    made[REDACTIONS] = rfc8785.dumps(_redactions(extracts))
+    if "report" in parts:
+        said = content(case, {name: one.root() for name, one in extracts.items()})
+        made["report.html"] = html_report(said)
+        if has_pdf:
+            made["report.pdf"] = pdf_report(said, at=case.run["as_of"])
+    made |= {name: _text(name, case) for name in TEXTS if PART_OF[name] in parts}
+    made[REDACTIONS] = rfc8785.dumps([*_redactions(extracts), *_left_out(parts)])
+    if bundle:
+        made[BUNDLE] = bundle
     made[standalone.KEY] = public_key
     made["verify.py"] = Path(standalone.__file__).read_bytes()
     if case.money is not None:
@@ -52,12 +69,21 @@ def _redactions(extracts: dict[str, Extract]) -> list[dict[str, str | int]]:
         for name, one in sorted(extracts.items())
         if one.is_redacted and name in ABOUT_ACCOUNTS
     ]
-    log.append(
-        {
-            "extract": "extracts/members.tsv",
-            "n_rows": len(extracts["members"].rows),
-            "left_out": "token",
-            "reason": "hashes of texts never leave in clear; a reference of this dossier stands for each",
-        }
-    )
+    if "members" in extracts:
+        log.append(
+            {
+                "extract": "extracts/members.tsv",
+                "n_rows": len(extracts["members"].rows),
+                "left_out": "token",
+                "reason": "hashes of texts never leave in clear; a reference of this dossier stands for each",
+            }
+        )
     return log
+
+
+def _left_out(parts: frozenset[str]) -> list[dict[str, str | int]]:
+    """The parts that this audience does not hold."""
+    return [
+        {"extract": part, "n_rows": 0, "left_out": "the whole part", "reason": "the policy gives it to other audiences"}
+        for part in sorted(PARTS.keys() - parts)
+    ]

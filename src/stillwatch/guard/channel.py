@@ -53,6 +53,10 @@ class Peer:
         _refuse_unless_cleared(cleared)
         return self._call("POST", _joined(path), {"Accept": media_type, "Content-Type": media_type}, cleared.envelope())
 
+    def stamp(self, query: bytes, media_type: str) -> Answer:
+        """The answer to a query for a time stamp, which holds a digest and nothing else (`guard.timestamping`)."""
+        return self._call("POST", "", {"Accept": "application/timestamp-reply", "Content-Type": media_type}, query)
+
     def match(self, path: Sequence[str], cleared: ClearedStep) -> Answer:
         """The answer to a POST of a step of private matching."""
         if type(cleared) is not ClearedStep:

@@ -100,6 +100,10 @@ class Guard:
         record_id = self._record(examined, passage)
         return Cleared(_SEAL, [rfc8785.dumps(stix) for stix in examined.objects], record_id, passage, examined.terms)
 
+    def recorded(self, examined: Review, passage: Passage) -> str:
+        """Write down a review of what is no STIX object, such as the parts of a dossier; returns the record's id."""
+        return self._record(examined, passage)
+
     def again(self, stored: Sequence[tuple[bytes, Stix]], passage: Passage, record_id: str) -> Cleared:
         """Objects that were cleared before, for another look of the same peer, as canonical bytes beside their content.
 

@@ -40,6 +40,11 @@ COORDINATION_NAMES: Final = re.compile(r"recommend|refus|boycott|joint_action|ag
 CONTENT_NAMES: Final = re.compile(r"prompt(?!-template)|output_text|completion|system_instruction|message|content")
 IDENTITY_NAMES: Final = re.compile(r"e_?mail|phone|passport|birth|payment|device|login|display_name|full_name|contact")
 
+Part = Literal[
+    "texts", "bundle", "certifications", "figures", "report", "ledger", "accounts", "attribution", "damages"
+]  # fmt: skip
+"""Of a dossier; `guard.dossier` says what is in each."""
+
 Action = Literal["allow", "band", "pseudonymise", "drop"]
 
 
@@ -129,6 +134,13 @@ class Matching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[int, Meta(ge=1, le=366)] = 30
 
 
+class Audience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which parts of a dossier one audience may hold, under which profile."""
+
+    profile: str
+    parts: tuple[Part, ...]
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Literal[1]
     publisher: str
@@ -137,6 +149,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: dict[str, Profile]
     rule: tuple[Rule, ...]
     matching: Matching = Matching()
+    dossier: dict[str, Audience] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +174,7 @@ class Policy:
     rules: dict[tuple[str, str], Rule]
     needs: dict[tuple[str, str], tuple[str, ...]]
     matching: Matching
+    dossiers: dict[str, Audience]
 
     def terms(self, name: str, at: datetime) -> Terms:
         """The profile in force when `name` is asked for at `at`: itself, or what it falls back to.
@@ -229,6 +243,7 @@ def load_policy(text: str) -> Policy:
         rules=rules,
         needs=needs,
         matching=read.matching,
+        dossiers=read.dossier,
     )
 
 
@@ -241,6 +256,11 @@ def _profile_problems(read: _File, bases: dict[str, Basis]) -> list[str]:
     found = [f"profile {name!r} names no known basis" for name, p in read.profile.items() if p.basis not in bases]
     if read.matching.profile not in read.profile or read.profile[read.matching.profile].direction != "out":
         found.append(f"matching stands on profile {read.matching.profile!r}, which is no profile for what leaves")
+    for name, audience in read.dossier.items():
+        if audience.profile not in read.profile or read.profile[audience.profile].direction != "out":
+            found.append(f"dossiers for {name!r} stand on {audience.profile!r}, which is no profile for what leaves")
+        elif not read.profile[audience.profile].needs_approver and not {"texts", "bundle"}.issuperset(audience.parts):
+            found.append(f"dossiers for {name!r} hold more than texts and bundle, and nobody answers for them")
     for name, profile in read.profile.items():
         if profile.fallback and profile.fallback not in read.profile:
             found.append(f"profile {name!r} falls back to one that does not exist")

@@ -1,9 +1,8 @@
 """Dossiers of a workspace: gathered, entered into the ledger, sealed; and computed again from their own extracts."""
 
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,19 +16,19 @@ from stillwatch import exposure, scoring
 from stillwatch.config import Config
 from stillwatch.engines import open_engine
 from stillwatch.errors import UsageError
-from stillwatch.evidence.build import WORKSHEET, contents
+from stillwatch.evidence.build import contents
 from stillwatch.evidence.bundle import (
     LedgerSlice,
     content_digest,
     dossier_key,
     public_pem,
-    read_extract,
-    rows_of,
     salting_key,
     sealed_bundle,
 )
 from stillwatch.evidence.case import Case, Money, SignalWords
 from stillwatch.exposure.damages import RULES, Assessment, Worksheet, as_rows, assess, quantities
+from stillwatch.guard import Passage, Policy
+from stillwatch.guard.dossier import PARTS, clear_parts, preview_rows, review_parts
 from stillwatch.model.stage import Run
 from stillwatch.model.table import Table, column
 from stillwatch.model.tables import (
@@ -46,8 +45,8 @@ from stillwatch.model.tables import (
     INGEST_BATCHES,
     TEXT,
 )
-from stillwatch.model.window import Window
 from stillwatch.pipeline.exposure import Exposed, expose
+from stillwatch.pipeline.sharing import Asked, Sharing
 from stillwatch.signals import catalog
 from stillwatch.store.attributions import Attributions
 from stillwatch.store.checkpoint import open_note
@@ -64,6 +63,8 @@ GRID: Final = Table(
     key=("capability",),
     schema=pa.schema([column("capability", TEXT, required=True), column("n_cells", COUNT, required=True)]),
 )
+INTERNAL: Final = "internal"
+EVERYTHING: Final = frozenset(PARTS)
 OTHERS: Final = "others"
 """Row of the grid for capabilities that the campaign did not ask for."""
 
@@ -74,7 +75,10 @@ class Wanted:
 
     campaign_id: str
     run: Run
-    audience: str = "internal"
+    audience: str = INTERNAL
+    receiver: str = ""
+    """Who gets it, of an audience that is not internal; accounts have another pseudonym for each peer."""
+    approver: str | None = None
     is_redacted: bool = False
     worksheet: Path | None = None
     seed: int = 1
@@ -88,23 +92,65 @@ class Dossiers:
         self._workspace = workspace
         self._config = config
         self._clock = clock
+        self._sharing = Sharing(workspace, config, version=__version__, clock=clock)
+
+    def preview(self, wanted: Wanted) -> list[dict[str, object]]:
+        """Every part of a dossier with what would happen to it for the audience; nothing leaves or is recorded.
+
+        Raises:
+            GuardRefused: the policy knows no such audience, or no legal basis holds.
+        """
+        policy = self._sharing.policy
+        passage = self._passage(wanted, policy)
+        return preview_rows(review_parts(wanted.audience, self._offered(wanted), policy, passage))
 
     def build(self, wanted: Wanted) -> bytes:
         """The dossier; built again from the same workspace it has the same bytes, whenever that is.
 
-        The first building enters it into the ledger. A later one finds that entry by the digest of the contents.
+        The first building enters it into the ledger. A later one finds that entry by the digest of the contents. For
+        other audiences than the internal one every part passes the guard, and its decisions are recorded first.
 
         Raises:
-            UsageError: there is no such campaign in the run.
+            UsageError: there is no such campaign in the run, or nobody is named who gets it.
+            GuardRefused: the policy lets no such dossier leave.
         """
-        case = self.case(wanted)
+        parts = EVERYTHING - {"bundle"} if wanted.audience == INTERNAL else self._cleared(wanted)
+        case = self.case(_within(wanted, parts), has_attribution="attribution" in parts)
         keys = self._workspace.keys
-        extracts = case.extracts(salting_key(keys, case.dossier_id))
+        extracts = case.extracts(salting_key(keys, case.dossier_id)) if "figures" in parts else {}
         key = dossier_key(keys)
-        made = contents(case, extracts, public_pem(key), has_pdf=wanted.has_pdf)
-        return sealed_bundle(made, extracts, self._sealed(case, content_digest(made)), case.about(), key)
+        bundle = self._bundle(wanted) if "bundle" in parts else b""
+        made = contents(case, extracts, public_pem(key), parts=parts, has_pdf=wanted.has_pdf, bundle=bundle)
+        ledger = self._sealed(case, content_digest(made), is_whole="ledger" in parts)
+        return sealed_bundle(made, extracts, ledger, case.about(), key)
 
-    def case(self, wanted: Wanted) -> Case:
+    def _cleared(self, wanted: Wanted) -> frozenset[str]:
+        guard = self._sharing.guard
+        passage = self._passage(wanted, guard.policy)
+        return clear_parts(wanted.audience, self._offered(wanted), guard, passage).parts
+
+    def _passage(self, wanted: Wanted, policy: Policy) -> Passage:
+        if not wanted.receiver.strip():
+            raise UsageError(f"a dossier for {wanted.audience} use needs the name of who gets it: --to NAME")
+        known = policy.dossiers.get(wanted.audience)
+        profile = wanted.audience if known is None else known.profile
+        return Passage(wanted.receiver, "file", profile, self._clock(), wanted.approver)
+
+    def _offered(self, wanted: Wanted) -> list[str]:
+        """The parts that there are of this dossier."""
+        missing = {
+            "damages": wanted.worksheet is None,
+            "attribution": not any(one.stands for one in self._attributions.all(wanted.campaign_id)),
+        }
+        return [part for part in PARTS if not missing.get(part, False)]
+
+    def _bundle(self, wanted: Wanted) -> bytes:
+        """The campaign as STIX, after the guard decided about every field."""
+        policy = self._sharing.policy
+        asked = Asked(wanted.receiver, policy.dossiers[wanted.audience].profile, approver=wanted.approver)
+        return self._sharing.export(wanted.campaign_id, asked).bundle()
+
+    def case(self, wanted: Wanted, *, has_attribution: bool = True) -> Case:
         """Everything that the dossier is made from."""
         run_id = wanted.run.run_id
         campaign = self._one(CAMPAIGNS, run_id, wanted.campaign_id)
@@ -118,7 +164,7 @@ class Dossiers:
             tables=self._tables(wanted, exposed),
             signals=tuple(SignalWords(s.name, s.question, s.high_means, s.innocent_cause) for s in catalog()),
             calibration=self._calibration(str(campaign["calibration_id"])),
-            assessment=standing[-1] if standing else None,
+            assessment=standing[-1] if standing and has_attribution else None,
             money=_money(wanted, exposed.sums),
             judgements=tuple(self._judgements(wanted.campaign_id)),
             version=__version__,
@@ -188,8 +234,11 @@ class Dossiers:
 
     # -- the ledger ---------------------------------------------------------------------------------------------------
 
-    def _sealed(self, case: Case, digest: str) -> LedgerSlice:
-        """The part of the ledger up to the entry that seals these contents, under the first checkpoint after it."""
+    def _sealed(self, case: Case, digest: str, *, is_whole: bool) -> LedgerSlice:
+        """The part of the ledger up to the entry that seals these contents, under the first checkpoint after it.
+
+        Where it is not whole only the entry that seals is in it: others tell how much came in.
+        """
         ledger, checkpoints = self._workspace.ledger, self._workspace.checkpoints
         own = [entry for entry in ledger.entries(SEALED) if _says(entry, "content_digest", digest)]
         if not own:
@@ -204,6 +253,7 @@ class Dossiers:
         size, note = min(found for found in notes if found[0] >= seal.seq)
         before = max((found for found in notes if 0 < found[0] < size), default=None)
         chosen = [entry for entry in ledger.entries() if entry.seq <= seal.seq and _belongs(entry, case, seal)]
+        chosen = chosen if is_whole else [seal]
         return LedgerSlice(
             checkpoint=note,
             earlier=before[1] if before else "",
@@ -225,6 +275,15 @@ class Dossiers:
         if not found:
             raise UsageError(f"there is no campaign {campaign_id!r} in run {run_id}; `stillwatch campaigns` lists them")
         return dict(found[0])
+
+
+def _within(wanted: Wanted, parts: frozenset[str]) -> Wanted:
+    """What is wanted, without what the audience may not hold."""
+    return replace(
+        wanted,
+        is_redacted=wanted.is_redacted or "accounts" not in parts,
+        worksheet=wanted.worksheet if "damages" in parts else None,
+    )
 
 
 def _of(rows: pa.Table, campaign_id: str) -> pa.Table:
@@ -285,75 +344,3 @@ def money_rows(assessed: Assessment) -> list[dict[str, Any]]:
         {**row, "title": result.head.title, "says": result.head.says}
         for row, result in zip(as_rows(assessed), assessed.heads, strict=True)
     ]
-
-
-# -- computing again --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Recomputed:
-    """What was computed again from a dossier's extracts: figures that agree, that differ, and that cannot be computed.
-
-    Differences are named by table, row and column.
-    """
-
-    n_equal: int
-    differences: tuple[str, ...]
-    not_computed: tuple[str, ...]
-
-
-def recompute(path: Path, config: Config) -> Recomputed:
-    """Compute exposure and damages from the extracts again and compare them with what is said, digit by digit.
-
-    The dossier must have been verified before. Redacted extracts cannot be computed from.
-    """
-    with zipfile.ZipFile(path) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    shapes = {
-        "exposure_accounts": EXPOSURE_ACCOUNTS, "exposure_days": EXPOSURE_DAYS, "grid": GRID, "exposures": EXPOSURES,
-        "findings": ACCOUNT_FINDINGS, "run": DETECTION_RUNS, "campaign": CAMPAIGNS,
-    }  # fmt: skip
-    found = {name: read_extract(shape, files[f"extracts/{name}.tsv"]) for name, shape in shapes.items()}
-    hidden = tuple(f"exposures, because {name} is redacted" for name, rows in sorted(found.items()) if rows is None)
-    if hidden:
-        return Recomputed(0, (), hidden)
-    rows = {name: table for name, table in found.items() if table is not None}
-    again = _summed(rows, config)
-    n_equal, differences = _compared("exposures", rows["exposures"].to_pylist(), again.to_pylist(), "capability")
-    if WORKSHEET in files:
-        sheet = Worksheet.parse(files[WORKSHEET].decode(), WORKSHEET)
-        seed = msgspec.json.decode(files["manifest.json"])["about"]["damages_seed"]
-        said = rows_of(files["extracts/damages.tsv"])
-        more, others = _compared("damages", said, money_rows(assess(sheet, quantities(again), seed=seed)), "head")
-        n_equal, differences = n_equal + more, differences + others
-    return Recomputed(n_equal, differences, ())
-
-
-def _summed(rows: Mapping[str, pa.Table], config: Config) -> pa.Table:
-    findings = rows["findings"]
-    accused = findings.filter(pc.equal(findings["tier"], "accuse"))
-    alarms = accused.group_by("campaign_id").aggregate([("first_flagged_at", "min")])
-    run = rows["run"].to_pylist()[0]
-    return exposure.summarise(
-        rows["exposure_accounts"], rows["exposure_days"], grid=rows["grid"],
-        alarms=alarms.rename_columns(["campaign_id", "alarm_at"]), window=Window(run["window_start"], run["as_of"]),
-        settings=config.exposure,
-    )  # fmt: skip
-
-
-def _compared(
-    table: str, said: list[dict[str, Any]], again: list[dict[str, Any]], key: str
-) -> tuple[int, tuple[str, ...]]:
-    """How many figures are equal, and the places of those that are not."""
-    if len(said) != len(again):
-        return 0, (f"{table}: {len(said)} rows in the dossier, {len(again)} computed",)
-    by_key = {row[key]: row for row in again}
-    n_equal, differences = 0, []
-    for row in said:
-        for name, value in row.items():
-            other = by_key.get(row[key], {}).get(name)
-            if value == other:
-                n_equal += 1
-            else:
-                differences.append(f"{table}, {row[key]}, {name}: {value} in the dossier, {other} computed")
-    return n_equal, tuple(differences)

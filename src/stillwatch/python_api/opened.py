@@ -302,6 +302,13 @@ class Stillwatch:
         wanted = Wanted(campaign_id, run_of(self._run(run_id)), **said)
         return Dossiers(self.workspace, self.config, clock=self._clock).build(wanted)
 
+    def dossier_preview(self, campaign_id: str, *, run_id: str | None = None, **said: Any) -> list[dict[str, object]]:
+        """Part by part what an audience would hold of a dossier; `said` are fields of `pipeline.dossier.Wanted`."""
+        from stillwatch.pipeline.dossier import Dossiers, Wanted
+
+        wanted = Wanted(campaign_id, run_of(self._run(run_id)), **said)
+        return Dossiers(self.workspace, self.config, clock=self._clock).preview(wanted)
+
     def judge(self, subject_id: str, verdict: str, *, author: str, note: str) -> str:
         """Record what a person thinks of a campaign (`c-...`) or an account; returns the judgement's id."""
         kind = "campaign" if subject_id in self.known_campaigns() else "account"
