@@ -93,6 +93,8 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """File of the decision snapshot; empty: the one that `stillwatch respond apply` writes into the workspace."""
     fail: Literal["open", "closed"] = "open"
     """What a decision is without a usable snapshot: `open` allows, `closed` asks to come again."""
+    canary_plan: str = ""
+    """File of the sealed plan that accounts under the action `canary` are served by; empty: none."""
     drain: bool = True
     """Ingest spooled telemetry in the background."""
     drain_seconds: Annotated[float, Meta(gt=0)] = 2.0

@@ -47,7 +47,9 @@ from stillwatch.api.writing import Desks
 from stillwatch.config import Config
 from stillwatch.errors import ConfigError, LakeError, StillwatchError, UsageError
 from stillwatch.ingest.pseudonyms import Pseudonymiser
+from stillwatch.pipeline.provenance import Provenance
 from stillwatch.pipeline.response import SNAPSHOT_FILE
+from stillwatch.provenance.canary.serving import Serving
 from stillwatch.python_api import Stillwatch
 from stillwatch.response import public_key
 from stillwatch.store.api_keys import ApiKeys
@@ -88,7 +90,10 @@ class Server:
         self.auditor = Auditor(trail, clock)
         self.ring = KeyRing(keys, clock)
         self.buckets = Buckets(settings.calls_per_second, settings.burst_calls)
-        self.desk = Desk(Pseudonymiser.under(workspace.keys), self.figures, fails_open=settings.fail == "open")
+        self.desk = Desk(
+            Pseudonymiser.under(workspace.keys), self.figures, fails_open=settings.fail == "open",
+            canaries=_canaries(workspace, config, clock),
+        )  # fmt: skip
         path = Path(settings.snapshot) if settings.snapshot else workspace.path / SNAPSHOT_FILE
         self.keeper = Keeper(path, public_key(workspace.keys), self.desk, self.figures)
         self.spool = Spool(workspace.path / "spool", settings.spool)
@@ -195,6 +200,16 @@ class Server:
         except LakeError as error:
             _log.warning("the lake cannot be read: %s", type(error).__name__)
             return set()
+
+
+def _canaries(workspace: Workspace, config: Config, clock: Callable[[], datetime]) -> Serving | None:
+    """The sealed plan that the settings name.
+
+    Raises:
+        ProvenanceError: it is no plan, or the ledger does not hold its commitments.
+    """
+    named = config.serve.canary_plan
+    return Provenance(workspace, config, clock=clock).serving(Path(named)) if named else None
 
 
 def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], datetime] = _now) -> ASGIApp:

@@ -3,6 +3,7 @@
 No database, engine or disk is touched. What goes wrong here never stops a customer unless the operator chose so.
 """
 
+import hashlib
 import logging
 import time
 from collections import OrderedDict
@@ -15,9 +16,11 @@ import pyarrow as pa
 from stillwatch.api.figures import Figures
 from stillwatch.api.questions import Question
 from stillwatch.ingest.pseudonyms import Pseudonymiser
+from stillwatch.model.capability import CAPABILITIES
 from stillwatch.model.decision import Action, DecisionRequest, Verdict
+from stillwatch.provenance.canary.serving import Serving
 from stillwatch.response.snapshot import KILLED, OUTDATED
-from stillwatch.sketches import prompt_tokens, text_tokens
+from stillwatch.sketches import prompt_capability, prompt_tokens, text_tokens
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +60,10 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=False):
     retry_after: float | None = None
     shadow_action: Action | None = None
     bypass: Bypass | None = None
+    canary: str | None = None
+    """What to add after the system prompt of this request; null: nothing."""
+    canary_plan: str | None = None
+    """The sealed plan that decided about the canary, also where this request carries none."""
 
 
 class Decider(Protocol):
@@ -94,8 +101,11 @@ class _Hourly:
 class Desk:
     """Answers questions from the snapshot in `decider`, which may be replaced at any time."""
 
-    def __init__(self, names: Pseudonymiser, figures: Figures, *, fails_open: bool) -> None:
+    def __init__(
+        self, names: Pseudonymiser, figures: Figures, *, fails_open: bool, canaries: Serving | None = None
+    ) -> None:
         self.decider: Decider | None = None
+        self._canaries = canaries
         self._is_warm = False
         self._names = names
         self._figures = figures
@@ -130,6 +140,7 @@ class Desk:
     def warm(self) -> None:
         """Compile the sketch kernel, so that no customer waits for it; text is not looked up before."""
         prompt_tokens("warm")
+        prompt_capability("warm")
         text_tokens(["warm"])
         self._is_warm = True
 
@@ -148,10 +159,28 @@ class Desk:
             if not self._recognised.admits(name, decider.first_request_cap):
                 return Answer(Action.ALLOW, True, bypass=Bypass.FIRST_REQUEST_CAP)
         allowed, retry_after = self._paces(verdict, account_id)
-        return Answer(
+        given = Answer(
             verdict.action, allowed, verdict.reasons, verdict.campaign_id, verdict.decision_id,
             verdict.is_first_request, retry_after, verdict.shadow_action, bypass,
         )  # fmt: skip
+        return self._with_canary(given, question, account_id) if verdict.action is Action.CANARY else given
+
+    def _with_canary(self, given: Answer, question: Question, account_id: str | None) -> Answer:
+        """The answer with what the sealed plan says of this request; unchanged where no plan is about its campaign.
+
+        Which requests carry it is drawn by the request's id, or by its text where it has none. A canary is given to
+        what has a prompt alone: the plan chooses by what the prompt asks for.
+        """
+        prompt = question.prompt
+        if self._canaries is None or account_id is None or given.campaign_id is None or not prompt:
+            return given
+        request_id = question.request_id or hashlib.blake2b(prompt.encode(), digest_size=16).hexdigest()
+        wanted = CAPABILITIES[prompt_capability(prompt)].value
+        found = self._canaries.variant(given.campaign_id, account_id, request_id, wanted)
+        if found is None:
+            return given
+        self._figures.canaries.labels(found.plan_id, "carried" if found.is_carried else "plain").inc()
+        return msgspec.structs.replace(given, canary=found.text or None, canary_plan=found.plan_id)
 
     def _unanswered(self, bypass: Bypass) -> Answer:
         return Answer(Action.ALLOW if self._fails_open else Action.SUSPEND, self._fails_open, bypass=bypass)

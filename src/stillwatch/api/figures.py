@@ -19,6 +19,9 @@ class Figures:
         self.turned_away = self._counter("stillwatch_otlp_turned_away", "Requests told to come again.", "signal")
         self.decisions = self._counter("stillwatch_decisions", "Decisions by action and gateway.", "action", "gateway")
         self.first_requests = self._counter("stillwatch_first_requests", "New accounts recognised by their tokens.")
+        self.canaries = self._counter(
+            "stillwatch_canaries", "Requests by sealed plan and whether they carry.", "plan", "arm"
+        )
         self.bypasses = self._counter(
             "stillwatch_decision_bypasses", "Requests that no decision was made for.", "reason"
         )

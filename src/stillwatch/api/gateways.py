@@ -13,7 +13,7 @@ from starlette.responses import Response
 from stillwatch.api.access import refusal
 from stillwatch.api.bodies import Bounds, Refused, read_body
 from stillwatch.api.desk import Answer, Bypass, Desk
-from stillwatch.api.questions import DecisionBody, LitellmBody, Question, of_call
+from stillwatch.api.questions import DecisionBody, LitellmBody, Question, of_call, with_canary_rows
 from stillwatch.config import GatewaySettings
 from stillwatch.model.decision import Action
 
@@ -65,7 +65,7 @@ class Gateways:
             return _passed()
         answer = await self._answer(asked.question(), len(body), gateway="litellm")
         if answer.allowed:
-            return _passed()
+            return _carrying(asked.structured_messages, answer)
         return Response(_encoder.encode({"action": "BLOCKED", "blocked_reason": _sentence(answer)}), media_type=JSON)
 
     async def ext_authz(self, request: Request) -> Response:
@@ -109,6 +109,16 @@ def response_to(answer: Answer) -> Response:
         return Response(b"", 200, headers)
     status = 429 if answer.action is Action.RATE_LIMIT else 403
     return Response(_encoder.encode({"error": _sentence(answer)}), status, headers, JSON)
+
+
+def _carrying(rows: list[Any] | None, answer: Answer) -> Response:
+    """The call may pass, with its canary where it carries one: LiteLLM takes the returned messages for its own."""
+    if answer.canary is None or not rows:
+        return _passed()
+    changed = with_canary_rows(rows, answer.canary)
+    return Response(
+        _encoder.encode({"action": "GUARDRAIL_INTERVENED", "structured_messages": changed}), media_type=JSON
+    )
 
 
 def _passed() -> Response:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stillwatch.api.desk import Bypass, Desk
 from stillwatch.api.gateways import response_to
-from stillwatch.api.questions import of_call
+from stillwatch.api.questions import of_call, with_canary
 from stillwatch.config import GatewaySettings
 
 MOST_BYTES: Final = 8 << 20
@@ -23,7 +23,10 @@ ACTION: Final = "stillwatch.action"
 
 
 class DecisionMiddleware:
-    """Decides on POSTs to `paths`; everything else passes. The body is read once and given on unchanged."""
+    """Decides on POSTs to `paths`; everything else passes. The body is read once and given on.
+
+    It is unchanged but for a canary of the sealed plan.
+    """
 
     def __init__(self, app: ASGIApp, *, desk: Desk, paths: Collection[str], settings: GatewaySettings) -> None:
         self._app = app
@@ -45,6 +48,8 @@ class DecisionMiddleware:
             await refused(scope, receive, send)
             return
         scope[ACTION] = answer.action.value
+        if answer.canary is not None and isinstance(call, dict):
+            scope, held = _carrying(scope, msgspec.json.encode(with_canary(call, answer.canary)))
         await self._app(scope, _again(held, receive), send)
 
 
@@ -61,6 +66,13 @@ async def _held(receive: Receive) -> tuple[list[Message], bytes | None]:
         if not message.get("more_body", False):
             return messages, b"".join(held.get("body", b"") for held in messages)
     return messages, None
+
+
+def _carrying(scope: Scope, body: bytes) -> tuple[Scope, list[Message]]:
+    """The same call with another body, of which the length is said anew."""
+    kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-length"]
+    headers = [*kept, (b"content-length", str(len(body)).encode())]
+    return {**scope, "headers": headers}, [{"type": "http.request", "body": body, "more_body": False}]
 
 
 def _decoded(body: bytes | None) -> tuple[object, Bypass | None]:

@@ -29,6 +29,8 @@ class Question(msgspec.Struct, frozen=True):
     """Tool definitions as JSON text with sorted keys and no spaces."""
     client_address: Id | None = None
     tls_client_ja4: Id | None = None
+    request_id: Id | None = None
+    """The gateway's own id of the call: the draw of canaries is by it."""
 
     @property
     def has_text(self) -> bool:
@@ -53,6 +55,7 @@ class DecisionBody(msgspec.Struct, frozen=True):
     tools: list[Any] | None = None
     client_address: Id | None = None
     tls_client_ja4: Id | None = None
+    request_id: Id | None = None
 
     def question(self) -> Question:
         """The question that the body asks; texts win over messages."""
@@ -61,7 +64,7 @@ class DecisionBody(msgspec.Struct, frozen=True):
             self.prompt or prompt_text(self.messages),
             self.system_instructions or system_text(self.messages),
             self.tool_definitions or definitions_json(self.tools),
-            self.client_address, self.tls_client_ja4,
+            self.client_address, self.tls_client_ja4, self.request_id,
         )  # fmt: skip
 
 
@@ -74,6 +77,7 @@ class LitellmBody(msgspec.Struct, frozen=True):
     tools: list[Any] | None = None
     model: str | None = None
     request_data: dict[str, Any] | None = None
+    litellm_call_id: str | None = None
 
     def question(self) -> Question:
         """The question; the account is named by LiteLLM's own identity fields, in the order of the `litellm` source."""
@@ -87,7 +91,35 @@ class LitellmBody(msgspec.Struct, frozen=True):
             prompt_text(self.structured_messages) or (texts[-1] if texts else None),
             system_text(self.structured_messages),
             definitions_json(self.tools),
+            request_id=self.litellm_call_id,
         )  # fmt: skip
+
+
+def with_canary(call: dict[str, Any], text: str) -> dict[str, Any]:
+    """A call (Chat Completions, Messages or Responses) whose system prompt ends with a text; one is made where none is.
+
+    A system prompt in a form that is not known is left as it is, and the call with it.
+    """
+    for name in ("system", "instructions"):
+        if isinstance(call.get(name), str):
+            return call | {name: f"{call[name]}\n\n{text}"}
+    rows = call.get("messages")
+    if isinstance(rows, list) and not call.get("system"):
+        return call | {"messages": with_canary_rows(rows, text)}
+    return call | {"instructions": text} if "input" in call and "instructions" not in call else call
+
+
+def with_canary_rows(rows: list[Any], text: str) -> list[Any]:
+    """Messages whose first system message ends with a text; where there is none, one is put first."""
+    for place, row in enumerate(rows):
+        if isinstance(row, dict) and row.get("role") in {"system", "developer"}:
+            said = row.get("content")
+            if isinstance(said, str):
+                return [*rows[:place], row | {"content": f"{said}\n\n{text}"}, *rows[place + 1 :]]
+            parts = said if isinstance(said, list) else []
+            added = row | {"content": [*parts, {"type": "text", "text": text}]}
+            return [*rows[:place], added, *rows[place + 1 :]]
+    return [{"role": "system", "content": text}, *rows]
 
 
 def of_call(headers: Mapping[str, str], call: object, settings: GatewaySettings) -> Question:

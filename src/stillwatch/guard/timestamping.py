@@ -33,7 +33,7 @@ def ask_for_stamp(body: bytes, url: str) -> bytes:
     """
     library = _library()
     algorithm = library.HashAlgorithm.SHA256
-    query = library.TimestampRequestBuilder().data(body).hash_algorithm(algorithm).nonce().cert_request().build()
+    query = library.TimestampRequestBuilder().data(body).hash_algorithm(algorithm).build()
     answer = Peer(url).stamp(query.as_bytes(), QUERY_TYPE)
     if answer.status != OK:
         raise ExternalServiceError(f"the time-stamping authority answered {answer.status}")

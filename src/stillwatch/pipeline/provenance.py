@@ -17,6 +17,7 @@ from stillwatch.provenance.canary.carriers import CARRIERS
 from stillwatch.provenance.canary.keys import master_key
 from stillwatch.provenance.canary.plan import CLASSES, CanaryPlan, commit_plan, make_plan, suffix
 from stillwatch.provenance.canary.power import simulated_power
+from stillwatch.provenance.canary.serving import Serving
 from stillwatch.provenance.finding import Finding
 from stillwatch.provenance.probe.client import Client
 from stillwatch.provenance.probe.collect import Collected, collect
@@ -82,6 +83,20 @@ class Provenance:
     def canary_for(self, plan: CanaryPlan, subject: str, *, account_id: str, request_id: str, prompt_class: str) -> str:
         """What the decision service tells a gateway to add to the system prompt of one request; empty: nothing."""
         return suffix(plan, self.master, subject, account_id, request_id, prompt_class)
+
+    def serving(self, path: Path) -> Serving:
+        """The sealed plan in a file, at work; that it is from now on is in the ledger.
+
+        Raises:
+            ProvenanceError: the file is no plan, or its commitments are not in this workspace's ledger.
+        """
+        try:
+            plan = msgspec.json.decode(path.read_bytes(), type=CanaryPlan)
+        except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise ProvenanceError(f"{path} is no canary plan ({type(error).__name__})") from error
+        self.check_committed(plan)
+        self.append("canary_serving", {"plan_id": plan.plan_id, "plan_digest": plan.digest})
+        return Serving(plan, self.master)
 
     def check_committed(self, plan: CanaryPlan) -> None:
         """Whether the ledger holds the plan.

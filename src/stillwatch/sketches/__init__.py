@@ -2,7 +2,7 @@
 
 from stillwatch.sketches.batch import SKETCH_SCHEMA, SKETCH_VERSION, sketch_prompts
 from stillwatch.sketches.hashing import TEXT_DOMAIN, hash_text, hash_texts, record_keys
-from stillwatch.sketches.tokens import prompt_tokens, text_tokens
+from stillwatch.sketches.tokens import prompt_capability, prompt_tokens, text_tokens
 
 __all__ = [
     "SKETCH_SCHEMA",
@@ -10,6 +10,7 @@ __all__ = [
     "TEXT_DOMAIN",
     "hash_text",
     "hash_texts",
+    "prompt_capability",
     "prompt_tokens",
     "record_keys",
     "sketch_prompts",

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
+import pyarrow as pa
 
-from stillwatch.sketches.batch import sketch_texts
+from stillwatch.sketches.batch import sketch_prompts, sketch_texts
 from stillwatch.sketches.hashing import hash_rows
 from stillwatch.sketches.rows import TextRows
 
@@ -17,6 +18,12 @@ class PromptTokens:
 
     skeleton: int
     shingles: tuple[int, ...]
+
+
+def prompt_capability(prompt: str) -> int:
+    """The code of the capability that one prompt asks for, as `sketch_prompts` gives it to a prompt alone."""
+    batch = sketch_prompts(*(pa.array([text], pa.string()) for text in (prompt, None, None)))
+    return int(batch["capability"][0].as_py())
 
 
 def prompt_tokens(prompt: str) -> PromptTokens:
