@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo docs docs-test pictures gateways test check format slow lock clean console console-check console-test
+.PHONY: demo docs docs-test pictures gateways peers test check format slow lock clean console console-check console-test
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,12 @@ gateways: .venv-gateways/.installed  ## LiteLLM in an environment of its own, fo
 .venv-gateways/.installed: tests/gateways/requirements-litellm.txt
 	$(PYTHON) -m venv .venv-gateways
 	.venv-gateways/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+peers: .venv-peers/.installed  ## medallion, misp-stix and openmined-psi in an environment of their own, for tests/sharing
+.venv-peers/.installed: tests/sharing/requirements-peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
 slow: $(STAMP)  ## the long suites
@@ -69,6 +75,8 @@ lock: ## write requirements.lock anew: hashes, no addresses
 	  --no-header --no-annotate --output-file requirements.lock
 	$(BIN)/uv pip compile tests/gateways/requirements-litellm.in --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate --output-file tests/gateways/requirements-litellm.txt
+	$(BIN)/uv pip compile tests/sharing/requirements-peers.in --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --output-file tests/sharing/requirements-peers.txt
 
 clean:
-	rm -rf $(VENV) .venv-gateways build dist console/node_modules src/stillwatch/console_assets
+	rm -rf $(VENV) .venv-gateways .venv-peers build dist console/node_modules src/stillwatch/console_assets

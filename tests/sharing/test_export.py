@@ -1,6 +1,5 @@
 import base64
 import json
-import os
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -29,6 +28,7 @@ from stillwatch.sharing.traits import keyed_sketch
 from stillwatch.store.vault import IdentityClass
 from stillwatch.store.workspace import Workspace
 from tests.response.worlds import Found, store
+from tests.sharing.others import python
 from tests.sharing.worlds import (
     CAMPAIGN,
     CLIENT,
@@ -281,14 +281,12 @@ def test_the_command_line_previews_exports_and_lists(command: Path, capsys: pyte
 
 
 def test_misp_imports_networks_addresses_accounts_techniques_and_markings(opened: Workspace, tmp_path: Path) -> None:
-    python = os.environ.get("STILLWATCH_TEST_MISP")
-    if not python:
-        pytest.skip("STILLWATCH_TEST_MISP names no Python with misp-stix")
+    program = python()
     _add_addresses(opened)
     path = tmp_path / "bundle.json"
     path.write_text(json.dumps(bundle(opened, "authority", opener="ana")))
     script = Path(__file__).with_name("misp_import.py")
-    run = subprocess.run([python, script, path], capture_output=True, text=True, check=True)
+    run = subprocess.run([program, script, path], capture_output=True, text=True, check=True)
     arrived = json.loads(run.stdout)
     values = {tuple(pair) for pair in arrived["values"]}
     assert ("AS", f"AS{NETWORK}") in values

@@ -1,8 +1,11 @@
 """The protocol of private matching: exact, and no deviation gets past it."""
 
 import hashlib
+import json
 import random
+import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from stillwatch.guard.matching import Answer, Blinded, Commit, Offer, Reblinded,
 from stillwatch.sharing.matching import Item, MatchRefused, Progress, Session, answer, consent, offer
 from stillwatch.sharing.matching.points import hashed
 from stillwatch.sharing.matching.session import START, bucket, receive
+from tests.sharing.others import python
 
 KIND = "skeleton"
 
@@ -252,3 +256,16 @@ def test_equal_arguments_give_equal_bytes() -> None:
 
 def test_points_are_those_of_libsodium() -> None:
     assert rbcl.crypto_core_ristretto255_is_valid_point(hashed(KIND, "x"))
+
+
+def test_another_implementation_finds_the_same_items(tmp_path: Path) -> None:
+    program = python()
+    draw = random.Random(17)
+    pool = [f"{draw.getrandbits(64):016x}" for _ in range(900)]
+    a, b = pool[:600], pool[450:]
+    for name, texts in (("a", a), ("b", b)):
+        (tmp_path / name).write_text("\n".join(texts))
+    script = Path(__file__).with_name("psi_oracle.py")
+    run = subprocess.run([program, script, tmp_path / "a", tmp_path / "b"], capture_output=True, text=True, check=True)
+    asking, _, _ = played(a, b)
+    assert sorted(asking.items[place].text for place in asking.hits or ()) == json.loads(run.stdout)["hits"]

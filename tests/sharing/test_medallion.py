@@ -1,7 +1,6 @@
 """Pull from and push to medallion, the reference server, in an environment of its own."""
 
 import json
-import os
 import socket
 import subprocess
 import time
@@ -15,6 +14,7 @@ from stillwatch.errors import ExternalServiceError
 from stillwatch.guard.channel import Peer
 from stillwatch.pipeline.sharing import Asked
 from stillwatch.store.workspace import Workspace
+from tests.sharing.others import python
 from tests.sharing.worlds import CAMPAIGN, NETWORK, sharing
 
 OPEN = "91a7b528-80eb-42ed-a74d-c6fbd5a26116"
@@ -24,9 +24,7 @@ PATIENCE_SECONDS = 60.0
 
 @pytest.fixture
 def medallion(tmp_path: Path) -> Iterator[Peer]:
-    python = os.environ.get("STILLWATCH_TEST_MEDALLION")
-    if not python:
-        pytest.skip("STILLWATCH_TEST_MEDALLION names no Python with medallion")
+    program = python()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     collection = {
@@ -46,7 +44,7 @@ def medallion(tmp_path: Path) -> Iterator[Peer]:
     }  # fmt: skip
     config = {"users": {"lab": "pass"}, "taxii": {"max_page_size": 9}, "backend": backend}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    command = [python, "-m", "medallion.scripts.run", "--port", str(port), str(tmp_path / "config.json")]
+    command = [program, "-m", "medallion.scripts.run", "--port", str(port), str(tmp_path / "config.json")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         peer = Peer(f"http://127.0.0.1:{port}/exchange", "lab:pass")
         try:
