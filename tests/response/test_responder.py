@@ -299,3 +299,36 @@ def test_a_renewal_of_a_suspension_still_takes_two_people(watch: Responder, cloc
     clock.advance(days=8)
     with pytest.raises(UsageError, match="two people"):
         watch.apply(strict, author="ana")
+
+
+def test_an_appeal_restores_at_once_without_reading_the_traffic_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    with workspace(tmp_path / "w") as opened:
+        maker = responder(opened, clock)
+        maker.apply(policy(SLOW, SUCCESSORS), author="ana", second="ben")
+        before = Snapshot.read(maker.snapshot_path, maker.public_key, clock=clock.micros)
+        monkeypatch.setattr(Responder, "_recognition", lambda *_: pytest.fail("tokens were measured again"))
+        clock.advance(minutes=1)
+        maker.appeal("bad-00", author="ana", note="a class")
+        after = Snapshot.read(maker.snapshot_path, maker.public_key, clock=clock.micros)
+    assert before.decide(DecisionRequest("bad-00")).action is Action.RATE_LIMIT
+    assert after.decide(DecisionRequest("bad-00", {"skeleton": [11], "system": [22]})).action is Action.ALLOW
+    assert after.decide(DecisionRequest("new", {"skeleton": [11], "system": [22]})).action is Action.SUSPEND
+    assert after.decide(DecisionRequest("good-00", {"skeleton": [11], "system": [22]})).action is Action.ALLOW
+    assert after.n_tokens == before.n_tokens
+
+
+def test_what_was_measured_of_a_campaign_that_is_gone_is_not_carried_over(tmp_path: Path) -> None:
+    clock = Clock()
+    with workspace(tmp_path / "w") as opened:
+        maker = responder(opened, clock)
+        maker.apply(policy(SUCCESSORS), author="ana", second="ben")
+        opened.journal.record_judgement(
+            subject_kind="campaign", subject_id=CAMPAIGN, verdict="honest", author="ana", note="", judged_at=clock()
+        )
+        clock.advance(minutes=1)
+        maker.publish(remeasure=False)
+        after = Snapshot.read(maker.snapshot_path, maker.public_key, clock=clock.micros)
+    assert after.n_tokens == 0

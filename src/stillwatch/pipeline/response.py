@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from stillwatch import response
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
-from stillwatch.errors import UsageError
+from stillwatch.errors import SnapshotError, UsageError
 from stillwatch.ingest.pseudonyms import Pseudonymiser
 from stillwatch.model.decision import PEER_INDICATORS, Decision
 from stillwatch.model.stage import Run
@@ -121,7 +121,7 @@ class Responder:
         limits = self._limits()
         is_rolled_back = self._keep_to_budget(limits)
         budget = self.decisions.budget(at - timedelta(days=limits.budget_days))
-        self.publish()
+        self.publish(remeasure=False)
         return Appealed(n_ended, budget, is_rolled_back)
 
     def kill(self, *, is_on: bool, author: str, note: str, second: str | None = None) -> None:
@@ -136,7 +136,7 @@ class Responder:
         if not is_on and (second is None or second.casefold() == author.casefold()):
             raise UsageError("turning the kill switch off takes two people; give the other with --second NAME")
         self.decisions.kill(is_on=is_on, author=author, second=second, note=note, at=self._clock())
-        self.publish()
+        self.publish(remeasure=False)
 
     def policy_in_force(self) -> response.Policy | None:
         """The policy that was applied last; None when none ever was."""
@@ -173,17 +173,31 @@ class Responder:
 
     # -- the snapshot -------------------------------------------------------------------------------------------------
 
-    def publish(self, path: Path | None = None) -> Path:
-        """Write the signed snapshot of what stands now to `path` (None: the workspace's own)."""
+    def publish(self, path: Path | None = None, *, remeasure: bool = True) -> Path:
+        """Write the signed snapshot of what stands now to `path` (None: the workspace's own).
+
+        Tokens are measured anew, which reads the traffic of the window; with `remeasure` false those of the snapshot
+        in place are used, so that who appealed is restored at once. Where there is none they are measured all the same.
+        """
         at = self._clock()
         target = path or self.snapshot_path
         policy = self._policy()
         valid_for = response.duration(policy.limits.snapshot_valid_for) if policy else _NO_POLICY_VALID_FOR
-        body = response.build(self._contents(policy, at), created_at=at, expires_at=at + valid_for)
+        old = None if remeasure else self._published()
+        contents = self._contents(policy, at, measures=old is None)
+        body = response.build(contents, created_at=at, expires_at=at + valid_for)
+        body = body if old is None else response.carried_over(body, old)
         response.write(target.absolute(), body, response.signing_key(self._workspace.keys))
         return target
 
-    def _contents(self, policy: response.Policy | None, at: datetime) -> response.Contents:
+    def _published(self) -> response.Body | None:
+        """The snapshot in place; None where there is none that this workspace signed."""
+        try:
+            return response.verified(self.snapshot_path.read_bytes(), self.public_key, str(self.snapshot_path))
+        except (OSError, SnapshotError):
+            return None
+
+    def _contents(self, policy: response.Policy | None, at: datetime, *, measures: bool) -> response.Contents:
         judged = self._judged()
         standing = [
             decision
@@ -192,7 +206,7 @@ class Responder:
         ]
         unknown = [decision for decision in standing if decision.account_id is None]
         runs = self._runs()
-        tokens, known = self._recognition(unknown, judged) if unknown and runs else ({}, [])
+        tokens, known = self._recognition(unknown, judged) if unknown and runs and measures else ({}, [])
         n_customers = runs[-1]["n_accounts"] if runs else 0
         return response.Contents(
             decisions=tuple(standing),

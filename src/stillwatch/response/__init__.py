@@ -11,7 +11,7 @@ from stillwatch.response.rules import Case, Choice, choose
 from stillwatch.response.settings import Settings
 from stillwatch.response.signing import public_key, signing_key
 from stillwatch.response.snapshot import Snapshot
-from stillwatch.response.snapshot_file import Body, Contents, build, sign, verified, write
+from stillwatch.response.snapshot_file import Body, Contents, build, carried_over, sign, verified, write
 
 __all__ = [
     "PEER_CASE",
@@ -34,6 +34,7 @@ __all__ = [
     "Snapshot",
     "back_test",
     "build",
+    "carried_over",
     "choose",
     "duration",
     "exclusive_tokens",

@@ -149,6 +149,18 @@ def build(contents: Contents, *, created_at: datetime, expires_at: datetime) -> 
     )
 
 
+def carried_over(body: Body, old: Body) -> Body:
+    """The body with the tokens and known accounts that an earlier one measured, of campaigns that are still in it."""
+    place = {campaign_id: number for number, campaign_id in enumerate(body.campaigns)}
+    moved = np.array([place.get(campaign_id, -1) for campaign_id in old.campaigns], "<i4")
+    tokens = {}
+    for kind, (values, places) in old.tokens.items():
+        now = moved[np.frombuffer(places, "<i4")]
+        if (now >= 0).any():
+            tokens[kind] = _raw(np.frombuffer(values, "<i8")[now >= 0]), _raw(now[now >= 0])
+    return msgspec.structs.replace(body, tokens=tokens, known=old.known)
+
+
 def _template(decision: Decision, templates: dict[Template, int]) -> int:
     """The place of the decision's template, which is added where it is new."""
     template = Template(
