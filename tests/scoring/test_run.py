@@ -172,6 +172,8 @@ def test_organisations_need_no_account_records():
     tables = groups([60]), group_signals([[9.0] * 4]), stored_table(stored(calibration()))
     found = score(*tables, member_rows=member_rows, asked=replace(RUN, by="org"))
     assert found["tier"].to_pylist() == ["accuse"]
+
+
 def told(token, *, kind="skeleton", revoked=False, valid_from=START, valid_until=None):
     """An indicator of a peer that names a token here; the groups of these tests share their number."""
     row = {

@@ -19,6 +19,7 @@ from stillwatch.model.role import Role
 from stillwatch.model.tables import NEAR_TOKENS
 from stillwatch.pipeline.matching import Matchmaker
 from stillwatch.pipeline.sharing import Sharing
+from stillwatch.sharing.matching.kept import Matches
 from stillwatch.sharing.settings import Partner, Settings
 from stillwatch.sketches import prompt_tokens
 from stillwatch.store.api_keys import ApiKeys
@@ -280,6 +281,14 @@ def test_secrets_of_a_session_are_sealed_and_go(labs: tuple[Lab, Lab]) -> None:
     later = joined(alice.opened, "lab-a", Partner("lab-b", key_of(bob.opened)), clock=Clock(LATER + timedelta(days=91)))
     later.maker.offer("lab-b", "skeleton")
     assert alice.maker.matches.get(session) is None
+
+
+def test_a_session_under_a_key_that_was_rotated_is_over(labs: tuple[Lab, Lab]) -> None:
+    alice, bob = labs
+    session = counted(alice, bob)
+    rotated = Matches(alice.opened.state, alice.opened.ledger, bytes(32))
+    assert rotated.get(session) is None
+    assert alice.maker.matches.get(session) is not None
 
 
 def test_a_laboratory_without_name_or_partner_compares_nothing(labs: tuple[Lab, Lab]) -> None:

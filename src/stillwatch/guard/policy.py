@@ -256,11 +256,6 @@ def _profile_problems(read: _File, bases: dict[str, Basis]) -> list[str]:
     found = [f"profile {name!r} names no known basis" for name, p in read.profile.items() if p.basis not in bases]
     if read.matching.profile not in read.profile or read.profile[read.matching.profile].direction != "out":
         found.append(f"matching stands on profile {read.matching.profile!r}, which is no profile for what leaves")
-    for name, audience in read.dossier.items():
-        if audience.profile not in read.profile or read.profile[audience.profile].direction != "out":
-            found.append(f"dossiers for {name!r} stand on {audience.profile!r}, which is no profile for what leaves")
-        elif not read.profile[audience.profile].needs_approver and not {"texts", "bundle"}.issuperset(audience.parts):
-            found.append(f"dossiers for {name!r} hold more than texts and bundle, and nobody answers for them")
     for name, profile in read.profile.items():
         if profile.fallback and profile.fallback not in read.profile:
             found.append(f"profile {name!r} falls back to one that does not exist")
@@ -270,6 +265,11 @@ def _profile_problems(read: _File, bases: dict[str, Basis]) -> list[str]:
             found.append(f"profile {name!r} would let {profile.max_tlp} through; nothing above amber ever leaves")
         if profile.direction == "out" and profile.identity == "allow" and not profile.needs_approver:
             found.append(f"profile {name!r} lets identities through without a named approver")
+    for name, audience in read.dossier.items():
+        if audience.profile not in read.profile or read.profile[audience.profile].direction != "out":
+            found.append(f"dossiers for {name!r} stand on {audience.profile!r}, which is no profile for what leaves")
+        elif not read.profile[audience.profile].needs_approver and not {"texts", "bundle"}.issuperset(audience.parts):
+            found.append(f"dossiers for {name!r} hold more than texts and bundle, and nobody answers for them")
     return found
 
 

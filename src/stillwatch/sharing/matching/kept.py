@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from stillwatch.errors import UsageError
@@ -92,13 +93,16 @@ class Matches:
             self._forget(connection, at)
 
     def get(self, session_id: str) -> Kept | None:
-        """The session; None where there is none, or it is over."""
+        """The session; None where there is none, it is over, or it was sealed under a key that was rotated since."""
         query = sa.select(_TABLE.c.sealed).where(_TABLE.c.session_id == session_id, _TABLE.c.status != "refused")
         with self._state.reading() as connection:
             sealed = connection.scalar(query)
         if sealed is None:
             return None
-        opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], session_id.encode())
+        try:
+            opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], session_id.encode())
+        except InvalidTag:
+            return None
         return msgspec.msgpack.decode(opened, type=Kept)
 
     def refuse(self, session_id: str, peer: str, why: str, at: datetime, *, status: str = "refused") -> None:
