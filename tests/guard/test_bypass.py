@@ -88,6 +88,11 @@ def test_no_module_outside_of_guard_touches_the_seal() -> None:
     assert users <= {"guard/clearance.py"}
 
 
+def test_every_seal_is_made_in_guard_alone() -> None:
+    users = {file.relative_to(ROOT).as_posix() for file in ROOT.rglob("*.py") if "_SEAL" in file.read_text()}
+    assert users == {"guard/clearance.py", "guard/matching.py"}
+
+
 @pytest.mark.parametrize("seal", [None, object(), "seal"])
 def test_objects_cannot_be_cleared_without_the_guard(seal: object) -> None:
     with pytest.raises(TypeError, match=r"Guard\.clear"):

@@ -96,6 +96,7 @@ INVENTORY: dict[str, Callable[[Sizes], int]] = {
     "out of campaigns.run._kinds": lambda s: ONE,
     "out of pipeline.detection.detect": lambda s: 2 * s.n_memberships,  # and those whom exclusive tokens bring in
     "out of pipeline.detection._summary": lambda s: ONE,
+    "out of pipeline.detection._near_tokens": lambda s: s.n_groups,
     "out of pipeline.detection._notes": lambda s: KINDS,
     "out of pipeline.detection.population_notes": lambda s: s.n_groups * s.n_signals,
     "out of pulse.population.day_weights": lambda s: PULSE_DAYS * CELLS,
