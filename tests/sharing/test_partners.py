@@ -337,7 +337,9 @@ def test_over_a_server_the_count_is_answered_where_settings_say_so_and_a_reveal_
             assert a.maker.matches.row(session)["status"] == "counted"
             b = joined(bob, "lab-b", partner, clock=now)
             b.maker.consent(session, author="Ben")
-            a.maker.converse(asked, "lab-b", peer)
+            again = a.maker.consent(session, author="Ana")
+            assert again.body == asked.body
+            a.maker.converse(again, "lab-b", peer)
         assert {row["token"] for row in a.sharing.inbox.indicators(now()).to_pylist()} == COMMON
         assert b.maker.matches.row(session)["status"] == "revealed"
 

@@ -21,7 +21,9 @@ from stillwatch.guard.matching import (
     TEXTS,
     ClearedStep,
     Commit,
+    Consent,
     Offer,
+    Reveal,
     Signer,
     Step,
     clear_step,
@@ -149,6 +151,8 @@ class Matchmaker:
     def consent(self, session_id: str, *, author: str) -> ClearedStep:
         """A person lets both sides learn which items match; returns the message that says so.
 
+        Given again it returns the same message: so the asking side hears whether the other one consented meanwhile.
+
         Raises:
             UsageError: there is no such session, or nobody answers for it.
             MatchRefused: too few items match, or it is not this side's turn.
@@ -158,6 +162,8 @@ class Matchmaker:
             raise UsageError(f"there is no open session {session_id!r}; `stillwatch share match list` shows them")
         if not author.strip():
             raise UsageError("consent needs the name of who answers for it; give it with --by NAME")
+        if isinstance(known.reply, Consent | Reveal):
+            return self._cleared(known.reply, known.session)
         made = consent(known.session)
         self._workspace.ledger.append("match.consent", {"session": session_id, "author": author.strip()}, self._clock())
         return self._sent(known.peer, made, None, received=known.received)
