@@ -1,7 +1,7 @@
 """The commands of the documentation run, page by page, from top to bottom, in a clean folder.
 
 Beside them lie `stillwatch-workspace` (a copy of what `stillwatch demo` made), its keys, its telemetry in `world/`, and
-logs of two gateways in `logs/`. `c-abcd1234` and `acct-42` stand for the first campaign and one of its accounts.
+logs of gateways in `logs/` and `edge/`. `c-abcd1234` and `acct-42` stand for its first campaign and an account of it.
 """
 
 import json
@@ -119,12 +119,19 @@ def laid_out(page: Path, demonstration: Demonstration, folder: Path) -> None:
     shutil.copytree(demonstration.folder / "workspace", folder / "stillwatch-workspace")
     shutil.copy(demonstration.folder / "keys.json", folder / "keys.json")
     (folder / "world").symlink_to(demonstration.folder / "world")
-    (folder / "logs").mkdir()
-    sources = REPOSITORY / "tests" / "sources"
-    shutil.copy(sources / "litellm" / "sample.jsonl", folder / "logs" / "litellm.jsonl")
-    shutil.copy(sources / "envoy" / "sample.jsonl", folder / "logs" / "access.jsonl")
+    for name, source in (("logs/calls.jsonl", "litellm"), ("edge/access.jsonl", "envoy")):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(sound_lines(source), encoding="utf-8")
     for name, text in files_of(page).items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def sound_lines(source: str) -> str:
+    """The lines of a source's sample that it does not reject."""
+    samples = REPOSITORY / "tests" / "sources" / source
+    rejected = {reject["line_no"] for reject in json.loads((samples / "rejected.jsonl.json").read_text())}
+    lines = (samples / "sample.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
+    return "".join(f"{line}\n" for number, line in enumerate(lines, start=1) if line and number not in rejected)
 
 
 def environment(folder: Path) -> dict[str, str]:
