@@ -10,23 +10,25 @@ from typing import Final
 import sqlalchemy as sa
 
 from stillwatch.model.table import Table
-from stillwatch.model.tables import POLICIES, TABLES
+from stillwatch.model.tables import DECISIONS, POLICIES, TABLES, TEXT
 from stillwatch.store.ledger import Body, Ledger
 from stillwatch.store.renames import rename_in_decisions
 from stillwatch.store.schema import STORED
 from stillwatch.store.state import State
 
 ERASED: Final = "account.erased"
-DROPPED: Final = ("screening_hits", "screening_marks", "screening_reviews")
+RENAMED: Final = frozenset({"decisions", "decision_events", "holds"})
+"""Tables whose rows say what was done and go on under a name that is nobody's."""
+DROPPED: Final = tuple(name for name, table in STORED.items() if "account_id" in table.c and name not in RENAMED)
 """Tables whose rows about the account go as a whole."""
 _READ_AS_WORDS: Final = tuple(
     (table, field.name)
     for table in TABLES
-    if table.name in STORED and table.name != POLICIES.name
+    if table.name in STORED and table not in (POLICIES, DECISIONS)
     for field in table.schema
-    if field.name in {"note", "body", "statement", "supporting", "contradicting", "reason", "subject", "findings"}
+    if field.type == TEXT and field.name not in table.key
 )
-"""Columns in which a person, a message or a call may have named the account."""
+"""Columns in which a person, a message or a call may have named the account; those of decisions are sealed."""
 
 
 @dataclass(frozen=True, slots=True)
