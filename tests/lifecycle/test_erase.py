@@ -36,11 +36,13 @@ from tests.lifecycle.world import (
     SHARED_PROMPT,
     TARGET,
     bytes_of,
+    exchanges,
     made,
     opened,
     refresh,
     rows_of,
     where,
+    write_lines,
 )
 
 STAMPS = ("ingested_at", "ingest_batch_id", "expires_at")
@@ -135,7 +137,20 @@ def test_everything_of_others_is_as_in_a_world_without_the_account(folder: Path,
 
 def test_aggregates_after_an_erasure_are_those_that_features_would_make(folder: Path) -> None:
     """The shingles that only the target and one other shared are not shared any more."""
+    text = "Only two accounts ever asked how a lighthouse keeper mends his nets while a long winter storm goes on."
+    pair = [
+        {
+            **exchanges((OTHERS[0],))[0],
+            "source_record_id": f"p-{account}",
+            "call_id": None,
+            "account_id": account,
+            "prompt": text,
+        }
+        for account in (OTHERS[0], TARGET)
+    ]
     with opened(folder) as watch:
+        watch.ingest([write_lines(folder / "pair.jsonl", pair)])
+        refresh(watch)
         before = rows_of(watch, TOKEN_USES)
         custodian(watch).erase(TARGET, actor="ana", reason="request 17")
         filtered = rows_of(watch, TOKEN_USES), rows_of(watch, ACCOUNT_DAYS)
@@ -151,7 +166,8 @@ def test_aggregates_after_an_erasure_are_those_that_features_would_make(folder: 
             writer.commit()
         refresh(watch)
         assert (rows_of(watch, TOKEN_USES), rows_of(watch, ACCOUNT_DAYS)) == filtered
-    assert len(before) > len(filtered[0])
+    of_another = [[row for row in rows if row["account_id"] == OTHERS[0]] for rows in (before, filtered[0])]
+    assert {row["token_kind"] for row in of_another[0] if row not in of_another[1]} == {"shingle"}
 
 
 def test_a_text_that_others_sent_too_stays_theirs(folder: Path) -> None:
@@ -285,8 +301,6 @@ def test_an_account_is_erased_by_the_address_that_ingest_gave_an_alias(tmp_path:
 
 
 def test_a_name_of_the_account_in_rows_of_others_is_gone_and_the_rows_stay(tmp_path: Path) -> None:
-    from tests.lifecycle.world import exchanges, write_lines
-
     folder = made(tmp_path / "world", OTHERS[:3])
     extra = [
         {**row, "source_record_id": f"x-{row['source_record_id']}", "end_user_id": OTHERS[0], "call_id": None}
