@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo docs docs-test pictures gateways peers test check format slow lock clean console console-check console-test
+.PHONY: demo docs docs-test pictures gateways peers test check format slow dist lock clean console console-check console-test
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -69,6 +69,10 @@ check: $(STAMP)  ## format, lint, types, import contracts, licences
 format: $(STAMP)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+dist: $(STAMP) console  ## wheel, sdist, bill of materials and licences; equal trees give equal bytes
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -d dist
+	$(BIN)/python tools/sbom.py -o dist
 
 lock: ## write requirements.lock anew: hashes, no addresses
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url \
