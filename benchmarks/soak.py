@@ -4,7 +4,8 @@ Run: python benchmarks/soak.py [--minutes 60] [--spans-per-second 20] [--seed 1]
 
 Writes DIR/soak.json (every sample) and DIR/soak.svg (the curves). The verdict is by slope: over the second half of the
 run the Theil-Sen line of each process may rise by at most a tenth of its median memory, and by at most 4 descriptors.
-What is stored grows meanwhile, as it does in life. Exit code 1 when a process ended or a curve is not flat.
+What is stored grows meanwhile, as it does in life. Exit code 1 when a process ended, a record
+is missing, or a curve is not flat.
 """
 
 import argparse
@@ -38,6 +39,8 @@ SAMPLE_SECONDS = 5.0
 REQUEST_SECONDS = 2.0
 FILE_SECONDS = 20.0
 LINES_A_FILE = 50
+SETTLE_SECONDS = 600.0
+"""How long the drain may take for what it is behind when the load ends."""
 MOST_RISE = 0.10
 MOST_DESCRIPTORS = 4
 COMMAND = [sys.executable, "-c", "from stillwatch.cli.app import script; script()"]
@@ -184,6 +187,19 @@ def drive(
     return samples, counts
 
 
+def settled(path: Path, counts: dict[str, int], chosen: argparse.Namespace, running: Running) -> int:
+    """Records stored once everything that was sent is, or after SETTLE_SECONDS; what was sent goes into `counts`."""
+    taken = counts["requests"] - counts["refused"]
+    counts["records"] = taken * round(chosen.spans_per_second * REQUEST_SECONDS) + counts["files"] * LINES_A_FILE
+    until = time.monotonic() + SETTLE_SECONDS
+    while True:
+        with Workspace.open(path) as workspace:
+            n_records = workspace.lake.snapshot().n_rows(EXCHANGE_RECORDS)
+        if n_records >= counts["records"] or time.monotonic() > until or running.ended():
+            return n_records
+        time.sleep(2)
+
+
 def theil_sen(points: Sequence[tuple[float, float]]) -> float:
     """The median slope over all pairs of points that are a tenth of the time apart or more; 0 with fewer than two."""
     least = 0.1 * (points[-1][0] - points[0][0]) if points else 0.0
@@ -259,7 +275,7 @@ def tell(verdicts: Sequence[Verdict], counts: dict[str, int], chosen: argparse.N
         f"\nsent: {counts['requests']:,} exports ({counts['refused']} refused), {counts['decisions']:,} decisions, ",
         end="",
     )
-    print(f"{counts['files']} files; {n_records:,} records stored\n")
+    print(f"{counts['files']} files; {n_records:,} of {counts['records']:,} records stored\n")
     print("| process | MiB | MiB/h | rise | descriptors | a hour | flat |\n|---|--:|--:|--:|--:|--:|---|")
     for one in verdicts:
         print(
@@ -290,10 +306,9 @@ def main() -> int:
             wait_for(f"http://127.0.0.1:{port}", running)
             samples, counts = drive(running, keys, f"http://127.0.0.1:{port}", chosen)
             ended = running.ended()
+            n_records = settled(path, counts, chosen, running)
         finally:
             running.stop()
-        with Workspace.open(path) as workspace:
-            n_records = workspace.lake.snapshot().n_rows(EXCHANGE_RECORDS)
         logs = {name: (Path(folder) / f"{name}.log").read_text()[-2_000:] for name in ended}
     verdicts = [judge(name, samples) for name in running.processes]
     tell(verdicts, counts, chosen, n_records)
@@ -305,7 +320,8 @@ def main() -> int:
                 "verdicts": [asdict(one) for one in verdicts], "samples": [asdict(one) for one in samples]}  # fmt: skip
         (chosen.output / "soak.json").write_text(json.dumps(told, indent=1) + "\n")
         (chosen.output / "soak.svg").write_text(curves(samples, list(running.processes)))
-    return 0 if not ended and all(one.is_flat for one in verdicts) else 1
+    is_whole = n_records == counts["records"]
+    return 0 if not ended and is_whole and all(one.is_flat for one in verdicts) else 1
 
 
 if __name__ == "__main__":
