@@ -63,12 +63,13 @@ def test_the_lock_file_names_every_package_with_a_hash_and_no_address(tmp_path: 
 @pytest.mark.slow
 def test_the_same_tree_gives_the_same_wheel_and_sdist_to_the_byte(tmp_path: Path) -> None:
     digests = []
+    wanted = shutil.ignore_patterns(
+        ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "node_modules", "console", "dist"
+    )
+    shutil.copytree(ROOT, tmp_path / "tree", ignore=wanted)
     for name, mask in (("a", 0o022), ("b", 0o077)):
         tree, out = tmp_path / name / "tree", tmp_path / name / "out"
-        wanted = shutil.ignore_patterns(
-            ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "node_modules", "dist"
-        )
-        shutil.copytree(ROOT, tree, ignore=wanted, copy_function=shutil.copyfile)
+        shutil.copytree(tmp_path / "tree", tree, copy_function=shutil.copyfile)
         for file in tree.rglob("*"):
             os.utime(file, (time.time() - len(file.name),) * 2)
             file.chmod((0o777 if file.is_dir() else 0o666) & ~mask)
