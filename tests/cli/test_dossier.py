@@ -80,9 +80,9 @@ def test_a_dossier_from_build_to_recompute(inside: Built, capsys: pytest.Capture
     assert "glossary.md" in capsys.readouterr().err
 
 
-def test_nothing_but_a_dossier_for_internal_use_is_built(inside: Built, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dossier_for_others_needs_the_name_of_who_gets_it(inside: Built, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dossier", "build", inside.campaign_id, "--audience", "court"]) == 2
-    assert "guard" in capsys.readouterr().err
+    assert "--to NAME" in capsys.readouterr().err
     assert not list(Path().glob("*.zip"))
 
 
