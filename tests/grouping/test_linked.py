@@ -91,6 +91,17 @@ def test_oversized_components_are_cut_into_communities(bench: Bench) -> None:
     assert sorted(map(sorted, map(grouped.members, grouped.of("community")))) == [first, second]
 
 
+def test_communities_of_one_graph_are_the_same_every_time() -> None:
+    rng = np.random.default_rng(0)
+    left = rng.integers(0, 6000, 40_000)
+    ends = np.sort(np.column_stack([left, (left + rng.integers(1, 60, left.size)) % 6000]), axis=1)
+    pairs = np.unique(ends[ends[:, 0] < ends[:, 1]], axis=0)
+    edges = np.column_stack([pairs, np.full(len(pairs), 2)])
+    first, *others = (find_components(edges, Settings(community_accounts=15)) for _ in range(3))
+    assert len(set(first["component"].to_pylist())) > 1
+    assert all(other.equals(first) for other in others)
+
+
 def test_components_are_numbered_by_their_smallest_account() -> None:
     edges = np.array([[1, 9, 2], [2, 3, 2], [9, 10, 2]])
     rows = find_components(edges, Settings(min_accounts=2)).to_pylist()

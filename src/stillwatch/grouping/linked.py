@@ -11,6 +11,7 @@ counted up to several times, which makes the group look less balanced, never mor
 lead kind are not members.
 """
 
+import ctypes
 from typing import TYPE_CHECKING
 
 import ibis
@@ -110,8 +111,14 @@ def find_components(edges: NDArray[np.int64], settings: Settings) -> pa.Table:
 
 
 def _communities(graph: csr_matrix, seed: int) -> NDArray[np.int64]:
+    """Communities by Leiden, equal for equal graphs.
+
+    NOTE: scikit-network 0.33 refines with the C library's own generator, whatever `random_state` is; that generator is
+    seeded here.
+    """
     from sknetwork.clustering import Leiden
 
+    ctypes.CDLL(None).srand(seed)
     return np.asarray(Leiden(random_state=seed).fit_predict(graph), dtype=np.int64)
 
 
