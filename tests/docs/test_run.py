@@ -28,8 +28,10 @@ QUICK_PAGE = REPOSITORY / "docs" / "analyst.md"
 """The page whose commands the default run calls, in this process; `make docs-test` runs all pages in a shell."""
 NOTEBOOK_PAGE = REPOSITORY / "docs" / "notebook.md"
 RUNNABLE = [page for page in pages() if any(block.kind != "read" for block in blocks_of(page))]
+INTERPRETER = shlex.join([sys.executable, "-c", "from stillwatch.cli.app import script; script()"])
+"""`stillwatch` as this very interpreter runs it. A server is started so and not by the shim, whose id is a shell's."""
 SERVING = """
-stillwatch {arguments} > server.out 2> server.log &
+{interpreter} {arguments} > server.out 2> server.log &
 echo $! > server.pid
 for attempt in $(seq 300); do curl -sf http://127.0.0.1:{port}/readyz > /dev/null && break; sleep 0.2; done
 curl -sf http://127.0.0.1:{port}/readyz > /dev/null
@@ -141,9 +143,8 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def shim() -> str:
-    """`stillwatch` as this very interpreter runs it."""
-    call = "from stillwatch.cli.app import script; script()"
-    return f'stillwatch() {{ {shlex.quote(sys.executable)} -c {shlex.quote(call)} "$@"; }}'
+    """`stillwatch` as a function of the shell."""
+    return f'stillwatch() {{ {INTERPRETER} "$@"; }}'
 
 
 def as_shell(block: Block, stand_ins: dict[str, str]) -> str:
@@ -154,7 +155,7 @@ def as_shell(block: Block, stand_ins: dict[str, str]) -> str:
     if block.kind == "serves":
         (call,) = block.calls()
         arguments = shlex.join(stand_ins.get(word, word) for word in call)
-        text = SERVING.format(arguments=arguments, port=stand_ins[PORT])
+        text = SERVING.format(interpreter=INTERPRETER, arguments=arguments, port=stand_ins[PORT])
     return f"echo {shlex.quote(f'== {block.place}')} >&2\n{text}"
 
 
