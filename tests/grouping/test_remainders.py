@@ -44,7 +44,7 @@ class Case:
         self.rows["group_scores"].append({
             "group_id": group_id, "signals": [], "p_values": [], "contributions": [], "baseline": 0.0, "score": 0.0,
             "p_value": 1.0, "q_value": 1.0, "tier": tier, "nearest_lookalike": "class", "margin": 0.0,
-            "calibration_id": "c",
+            "calibration_id": "c", "is_near": False, "is_lifted": False,
         })  # fmt: skip
         return self
 
