@@ -128,12 +128,18 @@ CHECKS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
+def is_rotated(folder: Path) -> bool:
+    """Whether a rotation got so far that running the verb again would begin another."""
+    keys = Keys.load(folder / "keys.json")
+    return keys.pseudonym_key_id != "k1" and keys.next is None
+
+
 def finish(folder: Path, verb: str) -> None:
     """Run the verb again, as the operator does after a crash."""
     with opened(folder) as watch:
         keeper = Custodian(watch.workspace, watch.config, clock=lambda: CLOCK)
         with contextlib.suppress(UsageError if verb == "erase" else ()):  # erased already
-            if verb != "rotate" or Keys.load(folder / "keys.json").pseudonym_key_id == "k1":
+            if verb != "rotate" or not is_rotated(folder):
                 crash_life.VERBS[verb](keeper)
 
 
@@ -144,7 +150,7 @@ def kill_and_finish(context: Any, worlds: dict[str, Path], folder: Path, verb: s
     for kill_at in kills:
         steps = run_until(context, folder, verb, kill_at)
         landed.append(steps[-1])
-        if steps[-1] == "done":
+        if steps[-1] == "done" or (verb == "rotate" and is_rotated(folder)):
             break
     finish(folder, verb)
     CHECKS[verb](worlds[verb], folder)
