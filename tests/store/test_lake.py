@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stillwatch.errors import LakeCorrupt, LakeError, LakeLocked, SchemaMismatch, UsageError
+from stillwatch.errors import LakeCorrupt, LakeError, LakeLocked, SchemaMismatch
 from stillwatch.model.tables import ACCOUNT_EVENTS, ACCOUNTS, CAMPAIGNS, GROUPS
 from stillwatch.store import manifest as manifests
 from stillwatch.store.lake import Lake
@@ -302,19 +302,6 @@ def test_compacting_a_changed_file_is_refused(lake: Lake) -> None:
     Path(lake.snapshot().files(ACCOUNT_EVENTS)[0]).write_bytes(b"something else")
     with lake.write() as writer, pytest.raises(LakeCorrupt, match="not the file that was committed"):
         writer.compact(ACCOUNT_EVENTS, str(D1))
-
-
-def test_expiry_drops_the_days_before_a_date_and_only_those(lake: Lake) -> None:
-    put(lake, [D1, D2, D3])
-    with lake.write() as writer:
-        assert writer.expire(ACCOUNT_EVENTS, D3) == [str(D1), str(D2)]
-        writer.commit()
-    assert ids(lake) == ["e2"]
-
-
-def test_a_table_that_is_not_cut_by_day_cannot_expire(lake: Lake) -> None:
-    with lake.write() as writer, pytest.raises(UsageError, match="not cut by day"):
-        writer.expire(ACCOUNTS, D1)
 
 
 def test_retention_names_the_first_kept_day_of_tables_cut_by_day() -> None:

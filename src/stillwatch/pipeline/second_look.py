@@ -6,7 +6,7 @@ from stillwatch import grouping
 from stillwatch.config import Config
 from stillwatch.engines import Engine
 from stillwatch.model.stage import Run, Stage, Tables
-from stillwatch.model.tables import GROUP_MEMBERS, GROUP_SIGNALS, GROUPS, SLICE_BINS
+from stillwatch.model.tables import GROUP_MEMBERS, GROUPS, SLICE_BINS
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -26,9 +26,7 @@ def look_again(
         return {}
     bins = engine.materialize(tables[SLICE_BINS.name].semi_join(members, "slice_id"))
     given = {**tables, **left, SLICE_BINS.name: bins}
-    left[GROUP_SIGNALS.name] = signals.run({table.name: given[table.name] for table in signals.reads}, run)[
-        GROUP_SIGNALS.name
-    ]
+    left |= signals.run({table.name: given[table.name] for table in signals.reads}, run)
     both = {name: tables[name].union(rows) for name, rows in left.items()}
     every = {**tables, **both}
     return both | dict(scoring.run({table.name: every[table.name] for table in scoring.reads}, run))

@@ -65,10 +65,6 @@ class Buffers:
         """The buffer that holds most bytes."""
         return max(self._held.values(), key=lambda buffer: buffer.n_bytes)
 
-    def partitions(self, table: Table) -> set[str]:
-        """Names of the partitions of a table for which rows are held."""
-        return {partition for name, partition in self._held if name == table.name}
-
     def all(self) -> Iterator[Buffer]:
         """All buffers, in the order in which they came to be."""
         yield from list(self._held.values())

@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -12,8 +12,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillwatch.errors import LakeCorrupt, LakeError, LakeLocked, SchemaMismatch, UsageError
-from stillwatch.model.table import Home, Partition, Table
+from stillwatch.errors import LakeCorrupt, LakeError, LakeLocked, SchemaMismatch
+from stillwatch.model.table import Home, Table
 from stillwatch.store import manifest as manifests
 from stillwatch.store import segments
 from stillwatch.store.buffers import Buffer, Buffers
@@ -127,22 +127,6 @@ class Writer:
         had_rows = self._buffers.forget(table, partition) or self._entry(table, partition).segments
         if had_rows:
             self._stage(table, partition, ())
-
-    def expire(self, table: Table, before: date) -> list[str]:
-        """Drop the days of a table that are earlier than `before`; returns them.
-
-        Raises:
-            UsageError: the table is not cut by day.
-        """
-        if table.partition is not Partition.DAY:
-            raise UsageError(f"table {table.name} is not cut by day and cannot expire; drop its partitions by name")
-        entries = self._manifest.tables.get(table.name, {})
-        staged = {partition for name, partition in self._staged if name == table.name}
-        known = {name for name, entry in entries.items() if entry.segments} | staged | self._buffers.partitions(table)
-        expired = sorted(name for name in known if name < before.isoformat())
-        for name in expired:
-            self.drop(table, name)
-        return expired
 
     def compact(self, table: Table, partition: str) -> int:
         """Merge neighbouring segments of one partition up to the size of a segment; returns how many fewer there are.
