@@ -12,13 +12,13 @@ from tests.scoring.honest import SIGNALS, groups_table, honest_groups, signals_t
 STRONG = SIGNALS.index("balance"), SIGNALS.index("likeness")
 
 
-def planted_groups(seed, *, n=300, shift=3.0, n_windows=5):
-    """Honest groups, and groups of one campaign in each window that are strong in two signals at once."""
+def planted_groups(seed, *, n=300, shift=3.0, n_windows=5, strong=STRONG):
+    """Honest groups, and groups of one campaign in each window that are strong in two or more signals at once."""
     honest = honest_groups(seed, n_windows=n_windows)
     rng = np.random.default_rng([seed, 1])
     sizes = np.exp(rng.uniform(np.log(5), np.log(300), n)).astype(int)
     values = 0.5 * np.log(sizes)[:, None] + rng.normal(size=(n, len(SIGNALS)))
-    values[:, STRONG] += shift
+    values[:, strong] += shift
     ids = [f"{seed}-planted-{number:03d}" for number in range(n)]
     own = groups_table(ids, sizes, ["ordinary"] * n, rng.integers(0, n_windows, n))
     groups = pa.concat_tables([labelled(honest.groups, 0.0, None), labelled(own, 1.0, "queue")])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stillwatch.errors import CalibrationError
-from stillwatch.scoring.calibration import Calibration
+from stillwatch.scoring.calibration import FORMAT, Calibration
 from tests.scoring.honest import calibration
 
 
@@ -21,7 +21,7 @@ def test_the_id_is_the_digest_of_the_contents():
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda body: body.update(format=3),
+        lambda body: body.update(format=FORMAT + 1),
         lambda body: body.pop("curves"),
         lambda body: body["signals"].append("another"),
         lambda body: body["tail"][0][7].pop(),

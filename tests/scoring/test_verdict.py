@@ -79,8 +79,7 @@ def test_a_threshold_is_never_below_what_the_tail_knows():
 
 def judged(score, tail, *, people, is_accusable=True, family="content", is_named=False):
     """Of one group: its verdict and p among five windows; alpha x people x its family's share is people / 10."""
-    share = {family: share for families, share in ALPHA_SHARES for family in families}[family]
-    thresholds = family_thresholds(tail, people=people, alpha=0.1 / share)
+    thresholds = family_thresholds(tail, people=people, alpha=0.1 / ALPHA_SHARES[family])
     scores, families = np.array([float(score)]), np.array([family])
     groups = standing(scores, families, np.array([is_accusable]), thresholds)
     p_values = window_p_values(groups, honest_standing(tail, thresholds), n_windows=5)
@@ -122,7 +121,7 @@ def test_honest_groups_of_one_network_do_not_hold_up_the_threshold_of_what_is_se
 
 
 def test_families_share_no_more_than_alpha():
-    assert 0.5 < sum(share for _, share in ALPHA_SHARES) <= 1.0
+    assert 0.5 < sum(ALPHA_SHARES.values()) <= 1.0
 
 
 def test_a_group_that_is_not_accusable_is_at_most_reviewed():

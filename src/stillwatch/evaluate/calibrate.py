@@ -14,8 +14,10 @@ from stillwatch import scoring
 from stillwatch.config import Config
 from stillwatch.engines import Engine
 from stillwatch.evaluate.worlds import Proposed, build_scene, propose
+from stillwatch.model.signal import EvidenceKind
 from stillwatch.model.tier import Tier
-from stillwatch.scoring import Calibration, FitOptions, HonestGroups, PlantedGroups, fit
+from stillwatch.scoring import Calibration, FitOptions, HonestGroups, PlantedGroups, Reduction, fit
+from stillwatch.signals.catalog import catalog
 from stillwatch.simulate import HonestMix, World
 from stillwatch.simulate.lookalikes import LOOKALIKES
 
@@ -126,11 +128,27 @@ def collect(plan: Plan, seeds: Sequence[int], *, engine: Engine, config: Config,
     return join_windows(found)
 
 
+def reductions() -> tuple[Reduction, ...]:
+    """What a deployment may lack: prompts, and with them all groups but those of accounts and networks; or times."""
+    lacking = {kind: tuple(one.name for one in catalog() if one.evidence == kind) for kind in EvidenceKind}
+    return (
+        Reduction(lacks=lacking[EvidenceKind.PROMPTS], families=("identity", "network")),
+        Reduction(lacks=lacking[EvidenceKind.TIMES], families=("content", "identity", "network", "stratum", "linked")),
+    )
+
+
 def fit_windows(
-    reference: HonestWindows, threshold: HonestWindows, planted: PlantedGroups | None = None, *, origin: str
+    reference: HonestWindows,
+    threshold: HonestWindows,
+    planted: PlantedGroups | None = None,
+    *,
+    origin: str,
+    reductions: tuple[Reduction, ...] = (),
 ) -> Calibration:
     """The shipped kind of calibration from collected windows."""
-    options = FitOptions(kind="shipped", origin=origin, n_account_windows=threshold.n_account_windows)
+    options = FitOptions(
+        kind="shipped", origin=origin, n_account_windows=threshold.n_account_windows, reductions=reductions
+    )
     return fit(reference.honest, threshold.honest, options, planted)
 
 

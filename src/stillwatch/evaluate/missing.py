@@ -14,7 +14,9 @@ from stillwatch.evaluate.recall import Case, fates_of, recall_bars, recall_failu
 from stillwatch.evaluate.report import Body, Table
 from stillwatch.evaluate.suite import Bench, Suite
 from stillwatch.evaluate.worlds import Scene, build_scene, judge
+from stillwatch.model.signal import EvidenceKind
 from stillwatch.model.tables import ACCOUNT_EVENTS, ACCOUNTS
+from stillwatch.signals.catalog import catalog
 from stillwatch.simulate import Campaign
 
 ALPHA: Final = 1e-3
@@ -29,10 +31,7 @@ INFRASTRUCTURE: Final = (
     "email_shape", "email_shape_hash", "phone", "name",
 )  # fmt: skip
 """Columns of `accounts` that link one account to another."""
-TIMING_SIGNALS: Final = (
-    "common_driver", "day_homogeneity", "hour_concentration", "hour_homogeneity", "onset_synchrony", "pivot",
-    "rate_limit_hugging", "successor_handover",
-)  # fmt: skip
+TIMING_SIGNALS: Final = tuple(signal.name for signal in catalog() if signal.evidence == EvidenceKind.TIMES)
 
 NOTES: Final = (
     f"An account that is accused here would be reviewed at the usual alpha, which is a tenth of {ALPHA:g}.",

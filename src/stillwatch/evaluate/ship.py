@@ -19,7 +19,15 @@ import pyarrow.parquet as pq
 
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
-from stillwatch.evaluate.calibrate import HonestWindows, Plan, collect, fit_windows, join_windows, leave_one_class_out
+from stillwatch.evaluate.calibrate import (
+    HonestWindows,
+    Plan,
+    collect,
+    fit_windows,
+    join_windows,
+    leave_one_class_out,
+    reductions,
+)
 from stillwatch.evaluate.heldout import comparison_table, judge_planted, without_each_signal
 from stillwatch.evaluate.model_card import Findings, model_card
 from stillwatch.evaluate.training import join_planted, planted_window
@@ -72,7 +80,7 @@ def ship(plan: Plan, samples: Samples, folder: Path, *, config: Config) -> None:
     reference, threshold, training, heldout = samples.reference, samples.threshold, samples.training, samples.heldout
     fitted = {
         "sum": fit_windows(reference, threshold, origin=plan.origin),
-        "boosting": fit_windows(reference, threshold, training, origin=plan.origin),
+        "boosting": fit_windows(reference, threshold, training, origin=plan.origin, reductions=reductions()),
     }
     _write_text(folder / "shipped.json", fitted["boosting"].to_json())
     compared = {name: judge_planted(heldout, one, alpha=alpha, settings=settings) for name, one in fitted.items()}

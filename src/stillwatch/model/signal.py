@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from stillwatch.model.table import Table
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+class EvidenceKind(StrEnum):
+    """What of the telemetry a signal rests on: a deployment that does not store it has none of these signals."""
+
+    ACCOUNTS = "accounts"
+    PROMPTS = "prompts"
+    TIMES = "times"
+    VOLUMES = "volumes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class Signal:
     unit: str
     high_means: str
     innocent_cause: str
+    evidence: EvidenceKind
     source: str
     reads: tuple[Table, ...]
     compute: Callable[[Mapping[str, "ir.Table"]], "ir.Table"]

@@ -19,7 +19,7 @@ from stillwatch.scoring.run import (
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.shift import Shift
 from stillwatch.scoring.strength import run_shifts, strength_of
-from stillwatch.scoring.train import PlantedGroups
+from stillwatch.scoring.train import PlantedGroups, Reduction
 
 __all__ = [
     "READS",
@@ -29,6 +29,7 @@ __all__ = [
     "GroupMatrix",
     "HonestGroups",
     "PlantedGroups",
+    "Reduction",
     "Refit",
     "Settings",
     "Shift",

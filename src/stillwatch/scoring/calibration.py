@@ -7,13 +7,15 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from stillwatch.errors import CalibrationError
 from stillwatch.scoring.boosting import Boosting
 from stillwatch.stats.conformal import FloatArray, IntArray, RankReference, ScaleCurve
 
-FORMAT: Final = 2
-"""Version of the JSON body; a reader refuses later ones. Bodies of version 1 have no boosting."""
+FORMAT: Final = 3
+"""Version of the JSON body; a reader refuses later ones. Bodies of version 1 have no boosting, those before 3 nothing
+for runs that lack signals."""
 ALL_FAMILIES: Final = "all"
 """Curves over every family: used for a family in which too few honest groups had the signal."""
 ALL_BANDS: Final = -1
@@ -97,6 +99,18 @@ class TailGroup(msgspec.Struct, frozen=True, array_like=True):
     strengths: Floats
 
 
+class Reduced(msgspec.Struct, frozen=True, kw_only=True):
+    """How groups are scored in runs that lack some signals, and what honest groups reach there.
+
+    Fitted and ranked without the signals that it `lacks`, which are those of one kind of evidence.
+    """
+
+    lacks: tuple[str, ...]
+    lookalikes: tuple[Lookalike, ...]
+    tail: tuple[TailGroup, ...]
+    boosting: Boosting | None = None
+
+
 class Cell(msgspec.Struct, frozen=True, array_like=True):
     """How many honest groups of one family and size band the threshold windows had."""
 
@@ -111,10 +125,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     Curves and ranks come from the reference windows; `tail` and `lookalikes`' scores from the threshold windows, whose
     worlds are disjoint from them. `n_account_windows` counts accounts over the threshold windows, `n_windows` these
     windows; `n_group_people` sums the sizes of all their judged groups. `origin` says in words what was fitted on.
-    All scores in it are those of `boosting`, or of the label-free sum with `weights` where that is None.
+    All scores in it are those of `boosting`, or of the label-free sum with `weights` where that is None; those in
+    `reduced` are of runs that lack a kind of evidence.
     """
 
-    format: Literal[1, 2] = FORMAT
+    format: Literal[1, 2, 3] = FORMAT
     kind: Literal["shipped", "fitted"]
     origin: str
     signals: tuple[str, ...]
@@ -130,6 +145,21 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     tail: tuple[TailGroup, ...]
     mix: tuple[Cell, ...]
     boosting: Boosting | None = None
+    reduced: tuple[Reduced, ...] = ()
+
+    def without(self, one: Reduced) -> "Calibration":
+        """The calibration as a run sees it that lacks the signals of `one`."""
+        return msgspec.structs.replace(self, lookalikes=one.lookalikes, tail=one.tail, boosting=one.boosting)
+
+    def seen_by(self, is_measured: NDArray[np.bool_]) -> "Calibration":
+        """The calibration as a run sees it that has measured these signals, (n_signals,): the one that lacks most.
+
+        A tail keeps the groups that score highest with every signal. Without those of a kind of evidence other groups
+        score highest, and a threshold from the former would be that of nobody.
+        """
+        missing = {signal for signal, is_there in zip(self.signals, is_measured, strict=True) if not is_there}
+        fitting = [one for one in self.reduced if missing.issuperset(one.lacks)]
+        return self.without(max(fitting, key=lambda one: len(one.lacks))) if fitting else self
 
     @property
     def calibration_id(self) -> str:
@@ -171,20 +201,23 @@ def _check_lengths(found: Calibration) -> None:
         {rank.signal for rank in found.ranks if rank.band == ALL_BANDS} == set(found.signals)
         and len(found.weights) == n
         and set(found.signals) <= {curve.signal for curve in found.curves if curve.family == ALL_FAMILIES}
-        and all(len(group.strengths) == n for group in found.tail)
-        and all(len(lookalike.centroid) == n for lookalike in found.lookalikes)
+        and all(_judges(seen) for seen in (found, *map(found.without, found.reduced)))
         and all(_is_sound(curve.volume) and _is_sound(curve.size) for curve in found.curves)
         and all(len(rank.knots) == len(rank.n_above) > 0 for rank in found.ranks)
-        and bool(found.lookalikes)
-        and _fits(found.boosting, found.signals)
     )
     if not sound:
         raise CalibrationError("calibration is damaged: its lists differ in length; fit it again")
 
 
-def _fits(boosting: Boosting | None, signals: tuple[str, ...]) -> bool:
-    """Whether a boosting can be walked and sees the calibration's signals in their order."""
-    return boosting is None or (boosting.is_sound() and boosting.features == (*signals, *SCALE_FEATURES))
+def _judges(seen: Calibration) -> bool:
+    """Whether tail and classes have the calibration's signals, and its boosting sees them in their order."""
+    n, boosting = len(seen.signals), seen.boosting
+    return (
+        bool(seen.lookalikes)
+        and all(len(group.strengths) == n for group in seen.tail)
+        and all(len(lookalike.centroid) == n for lookalike in seen.lookalikes)
+        and (boosting is None or (boosting.is_sound() and boosting.features == (*seen.signals, *SCALE_FEATURES)))
+    )
 
 
 def _is_sound(line: Line) -> bool:

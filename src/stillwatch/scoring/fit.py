@@ -21,12 +21,13 @@ from stillwatch.scoring.calibration import (
     Line,
     Lookalike,
     Ranks,
+    Reduced,
     TailGroup,
 )
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
-from stillwatch.scoring.scorer import DECIMALS, scorer_of
-from stillwatch.scoring.strength import Strength, settled_residuals, signal_weights, strength_of, volume_bands
-from stillwatch.scoring.train import PlantedGroups, train
+from stillwatch.scoring.scorer import DECIMALS, Evidence, scorer_of
+from stillwatch.scoring.strength import settled_residuals, signal_weights, strength_of, volume_bands
+from stillwatch.scoring.train import PlantedGroups, Reduction, train
 from stillwatch.scoring.verdict import RESIDUAL_CAP
 from stillwatch.stats.conformal import FloatArray, IntArray, ScaleCurve, fit_scale_curve, reduce_reference
 
@@ -70,11 +71,15 @@ class HonestGroups:
 
 
 class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is not in the groups themselves: where they come from and how many people stood behind them."""
+    """What is not in the groups themselves: where they come from and how many people stood behind them.
+
+    `reductions` are the kinds of evidence that a deployment may lack, each judged by itself.
+    """
 
     kind: Literal["shipped", "fitted"]
     origin: str
     n_account_windows: int
+    reductions: tuple[Reduction, ...] = ()
 
 
 def fit(
@@ -115,16 +120,44 @@ def fit(
         mix=mix_of(fresh),
         boosting=train(planted, signals, curves, ranks) if planted else None,
     )
-    return _with_scores(bare, residuals, reference.groups, threshold)
+    judged = _judged(bare, residuals, reference.groups, threshold)
+    possible = [one for one in options.reductions if one.keeps(judged.families).any()]
+    reduced = tuple(_reduced(bare, judged, planted, one) for one in possible)
+    return msgspec.structs.replace(_with_scores(bare, judged), reduced=reduced)
 
 
-def _with_scores(
-    bare: Calibration, residuals: FloatArray, reference_groups: pa.Table, threshold: HonestGroups
-) -> Calibration:
-    """`bare` with its tail and classes, from the scores that its own scorer gives to the threshold groups."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The threshold groups with their evidence, and what honest classes there are."""
+
+    evidence: Evidence
+    families: NDArray[np.str_]
+    labels: IntArray
+    windows: IntArray
+    names: list[str]
+    centroids: list[tuple[float | None, ...]]
+
+    def reduced(self, one: Reduction, signals: Sequence[str]) -> "_Judged":
+        """What is left of it without a kind of evidence."""
+        rows = one.keeps(self.families)
+        has = np.array([signal not in one.lacks for signal in signals])
+        evidence = self.evidence.only(has).take(rows)
+        places = self.families[rows], self.labels[rows], self.windows[rows]
+        return _Judged(evidence, *places, self.names, self.centroids)
+
+
+def _reduced(bare: Calibration, judged: _Judged, planted: PlantedGroups | None, one: Reduction) -> Reduced:
+    """What runs go by that lack a kind of evidence."""
+    boosting = train(planted, bare.signals, bare.curves, bare.ranks, one) if planted else None
+    seen = _with_scores(msgspec.structs.replace(bare, boosting=boosting), judged.reduced(one, bare.signals))
+    lacks = tuple(signal for signal in bare.signals if signal in one.lacks)
+    return Reduced(lacks=lacks, lookalikes=seen.lookalikes, tail=seen.tail, boosting=boosting)
+
+
+def _judged(bare: Calibration, residuals: FloatArray, reference_groups: pa.Table, threshold: HonestGroups) -> _Judged:
+    """The threshold groups by the curves and ranks of `bare`; classes have the `residuals` of the reference groups."""
     fresh = threshold.matrix(bare.signals)
     strength = strength_of(fresh, bare, threshold.windows)
-    scores = scorer_of(bare).scores(strength.evidence)
     details = threshold.groups.sort_by("group_id")
     names = sorted({*reference_groups["honest_class"].to_pylist(), *details["honest_class"].to_pylist()})
     labels, known = _labels(details, names), _labels(reference_groups.sort_by("group_id"), names)
@@ -132,10 +165,16 @@ def _with_scores(
     for place in range(len(names)):
         inside = residuals[known == place] if (known == place).any() else strength.residuals[labels == place]
         centroids.append(centroid_of(inside))
+    return _Judged(strength.evidence, fresh.families, labels, threshold.windows, names, centroids)
+
+
+def _with_scores(bare: Calibration, judged: _Judged) -> Calibration:
+    """`bare` with its tail and classes, from the scores that its own scorer gives to the threshold groups."""
+    scores = scorer_of(bare).scores(judged.evidence)
     return msgspec.structs.replace(
         bare,
-        lookalikes=_lookalikes(names, centroids, scores, labels, fresh.sizes),
-        tail=tail_groups(strength, scores, fresh.families, labels, threshold.windows),
+        lookalikes=_lookalikes(judged.names, judged.centroids, scores, judged.labels, judged.evidence.sizes),
+        tail=tail_groups(judged.evidence, scores, judged.families, judged.labels, judged.windows),
     )
 
 
@@ -224,7 +263,7 @@ def centroid_of(residuals: FloatArray) -> tuple[float | None, ...]:
 
 
 def tail_groups(
-    strength: Strength, scores: FloatArray, families: NDArray[np.str_], labels: IntArray, windows: IntArray
+    evidence: Evidence, scores: FloatArray, families: NDArray[np.str_], labels: IntArray, windows: IntArray
 ) -> tuple[TailGroup, ...]:
     """The highest-scoring groups, by falling score.
 
@@ -232,16 +271,16 @@ def tail_groups(
     groups of one window with equal size and equal strength in every signal only the first is kept.
     """
     top = np.argsort(-scores, kind="stable")[: 2 * N_TAIL]
-    log10s = np.round(strength.evidence.log10s[top], DECIMALS)
+    log10s = np.round(evidence.log10s[top], DECIMALS)
     found = [
         TailGroup(
             window_no=int(windows[row]),
             class_no=int(labels[row]),
             family=str(families[row]),
-            n_accounts=int(strength.sizes[row]),
-            volume=round(float(strength.volumes[row]), DECIMALS),
+            n_accounts=int(evidence.sizes[row]),
+            volume=round(float(evidence.volumes[row]), DECIMALS),
             weight=1.0,
-            log10_tests=round(float(strength.log10_tests[row]), 3),
+            log10_tests=round(float(evidence.log10_tests[row]), 3),
             strengths=tuple(log10s[place].tolist()),
         )
         for place, row in enumerate(top)

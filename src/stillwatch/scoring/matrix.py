@@ -32,17 +32,12 @@ PROPOSAL_FAMILIES: Final = {"stratum": "stratum", "linked": "linked", "community
 
 NEVER_ACCUSED: Final = frozenset({"network"})
 """Families that at most lead to a review: whoever shares an exit with a campaign has done nothing."""
-ALPHA_SHARES: Final = (
-    (("content",), 0.3),
-    (("network", "identity"), 0.25),
-    (("stratum",), 0.05),
-    (("linked",), 0.05),
-)
+ALPHA_SHARES: Final = {"content": 0.3, "identity": 0.2, "network": 0.05, "stratum": 0.05, "linked": 0.05}
 """How the people that may be accused are shared out among families. What accounts send is the case against them, and
-gets most. A shared address or card has many honest reasons, strata and links are chosen by what is suspicious, and
-their honest tails, blocks of hundreds of people, must not cover up those who are alike in what they send. About a third
-is held back: on windows that did not set a threshold more people are accused than on those that did, because people
-are accused in blocks (docs/calibration.md, Limits)."""
+gets most. A shared exit has many honest reasons, strata and links are chosen by what is suspicious, and their honest
+tails, blocks of hundreds of people, must not cover up those who are alike in what they send or pay with one card. A
+third is held back: on windows that did not set a threshold more people are accused than on those that did, because
+people are accused in blocks (docs/calibration.md, Limits)."""
 
 
 @dataclass(frozen=True, slots=True)

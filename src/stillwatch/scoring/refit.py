@@ -59,16 +59,28 @@ def refit(shipped: Calibration, own: GroupMatrix, is_honest: NDArray[np.bool_], 
     Assumes that the history is mostly honest and that `own` has the calibration's signals.
     """
     strength = strength_of(own, shipped)
-    tail = _reweighted(shipped, own, n_accounts=n_accounts)  # (1)
-    classes = shipped.lookalikes
-    if is_honest.any():  # (2)
-        tail, classes = _with_judged(shipped, tail, own, strength, is_honest)
-    fitted = msgspec.structs.replace(
-        shipped, kind="fitted", origin=f"{shipped.origin}; fitted to {len(own.sizes)} own groups", tail=tail,
-        lookalikes=classes,
-    )  # fmt: skip
+    whole, *less = (
+        _fitted(seen, own, strength, is_honest, n_accounts=n_accounts)
+        for seen in (shipped, *map(shipped.without, shipped.reduced))
+    )
+    reduced = tuple(
+        msgspec.structs.replace(one, tail=seen.tail, lookalikes=seen.lookalikes)
+        for one, seen in zip(shipped.reduced, less, strict=True)
+    )
+    origin = f"{shipped.origin}; fitted to {len(own.sizes)} own groups"
+    fitted = msgspec.structs.replace(whole, kind="fitted", origin=origin, reduced=reduced)
     misfit = _misfit(shipped, strength)
     return Refit(fitted, n_groups=len(own.sizes), n_judged_honest=int(is_honest.sum()), misfit=misfit)
+
+
+def _fitted(
+    seen: Calibration, own: GroupMatrix, strength: Strength, is_honest: NDArray[np.bool_], *, n_accounts: int
+) -> Calibration:
+    """`seen`, whole or as a run sees it that lacks signals, with its tail and classes fitted to the deployment."""
+    tail, classes = _reweighted(seen, own, n_accounts=n_accounts), seen.lookalikes  # (1)
+    if is_honest.any():  # (2)
+        tail, classes = _with_judged(seen, tail, own, strength, is_honest)
+    return msgspec.structs.replace(seen, tail=tail, lookalikes=classes)
 
 
 def _reweighted(shipped: Calibration, own: GroupMatrix, *, n_accounts: int) -> tuple[TailGroup, ...]:
@@ -97,7 +109,7 @@ def _with_judged(
     sizes = judged.sizes
     label = np.full(len(sizes), len(shipped.lookalikes), dtype=np.int64)
     window = np.full(len(sizes), -1, dtype=np.int64)
-    added = tail_groups(judged, scores, own.families[is_honest], label, window)
+    added = tail_groups(judged.evidence, scores, own.families[is_honest], label, window)
     name = lookalike(JUDGED_CLASS, centroid_of(judged.residuals), scores, sizes)
     return (*tail, *added), (*shipped.lookalikes, name)
 

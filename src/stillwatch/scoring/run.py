@@ -135,15 +135,17 @@ def scored(
     is_named: NDArray[np.bool_] | None = None,
 ) -> pa.Table:
     """The GROUP_SCORES rows of groups whose strength is known, in their order; `is_named` as in `tiers`."""
-    tail = honest_tail(calibration, measured(strength.residuals), settings=settings)
+    is_measured = measured(strength.residuals)
+    seen = calibration.seen_by(is_measured)
+    tail = honest_tail(seen, is_measured, settings=settings)
     thresholds = family_thresholds(tail, people=calibration.n_account_windows, alpha=alpha)
-    evidence, families, scorer = strength.evidence, strength.families, scorer_of(calibration)
+    evidence, families, scorer = strength.evidence, strength.families, scorer_of(seen)
     scores, contributions = scorer.scores(evidence), scorer.contributions(evidence)
     groups = standing(scores, families, accusable(evidence, families, settings), thresholds)
     honest = honest_standing(tail, thresholds)
-    nearest = nearest_lookalikes(strength.residuals, calibration)
-    quantiles = np.array([lookalike.score_q99 for lookalike in calibration.lookalikes])
-    names = [lookalike.name for lookalike in calibration.lookalikes]
+    nearest = nearest_lookalikes(strength.residuals, seen)
+    quantiles = np.array([lookalike.score_q99 for lookalike in seen.lookalikes])
+    names = [lookalike.name for lookalike in seen.lookalikes]
     verdicts = tiers(scores, families, groups, thresholds, is_named=is_named)
     columns = {
         "group_id": group_ids,

@@ -36,6 +36,10 @@ class Evidence:
         """The same groups without the signals that were not measured."""
         return Evidence(np.where(is_measured, self.log10s, 0.0), self.sizes, self.volumes, self.log10_tests)
 
+    def take(self, rows: NDArray[np.bool_]) -> "Evidence":
+        """The groups where `rows` is true."""
+        return Evidence(self.log10s[rows], self.sizes[rows], self.volumes[rows], self.log10_tests[rows])
+
     def features(self) -> FloatArray:
         """The columns that a boosting is fitted to: signals, then SCALE_FEATURES."""
         volumes = np.log(np.maximum(np.round(self.volumes, DECIMALS), 1.0))

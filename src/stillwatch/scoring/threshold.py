@@ -96,9 +96,9 @@ def threshold_in_people(tail: HonestTail, *, budget: float) -> Threshold:
 
 @dataclass(frozen=True, slots=True)
 class FamilyThresholds:
-    """What review and accusation take in some families of tokens, at their common share of alpha."""
+    """What review and accusation take in a family of tokens, at its share of alpha."""
 
-    families: tuple[str, ...]
+    family: str
     review: Threshold
     accuse: Threshold
     named: Threshold
@@ -120,12 +120,12 @@ def family_thresholds(tail: HonestTail, *, people: int, alpha: float) -> tuple[F
     Families share alpha out (ALPHA_SHARES, together less than one). `people` are the calibration's account-windows.
     """
     found = []
-    for families, share in ALPHA_SHARES:
-        own = tail.take(np.isin(tail.families, families))
+    for family, share in ALPHA_SHARES.items():
+        own = tail.take(tail.families == family)
         review = threshold_in_people(own, budget=REVIEW_FACTOR * share * alpha * people)
         accuse = threshold_in_people(own.take(own.is_accusable), budget=share * alpha * people)
         named = threshold_in_people(own, budget=NAMED_FACTOR * share * alpha * people)
-        found.append(FamilyThresholds(families, review, accuse, named))
+        found.append(FamilyThresholds(family, review, accuse, named))
     return tuple(found)
 
 
@@ -151,7 +151,7 @@ def standing(
     """The standing of groups with these scores."""
     margins, may_accuse = np.full(len(scores), -np.inf), np.zeros(len(scores), dtype=np.bool_)
     for one in thresholds:
-        rows = np.isin(families, one.families)
+        rows = families == one.family
         margins[rows] = scores[rows] - one.to_accuse
         may_accuse[rows] = is_accusable[rows] & one.accuse.is_resolved
     return Standing(margins, may_accuse)

@@ -30,6 +30,21 @@ traffic: honest accounts with steady programs make any token steady that they sh
 
 
 @dataclass(frozen=True, slots=True)
+class Reduction:
+    """A kind of evidence that some deployments do not have: the signals that it `lacks` and the `families` it has.
+
+    Without prompts there are no groups of one template, whose many must then not set what is learned and what is kept.
+    """
+
+    lacks: tuple[str, ...]
+    families: tuple[str, ...]
+
+    def keeps(self, families: NDArray[np.str_]) -> FlagArray:
+        """Which groups of these families a deployment without the evidence has."""
+        return np.asarray(np.isin(families, self.families), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
 class PlantedGroups:
     """Judged groups of simulated windows in which campaigns are planted.
 
@@ -55,8 +70,14 @@ class PlantedGroups:
         return np.asarray(self.column("window_no").to_numpy(), dtype=np.int64)
 
 
-def train(planted: PlantedGroups, signals: Sequence[str], curves: Sequence[Curve], ranks: Sequence[Ranks]) -> Boosting:
-    """The boosting over the strengths that these curves and ranks give.
+def train(
+    planted: PlantedGroups,
+    signals: Sequence[str],
+    curves: Sequence[Curve],
+    ranks: Sequence[Ranks],
+    reduction: Reduction | None = None,
+) -> Boosting:
+    """The boosting over the strengths that these curves and ranks give, for runs with all signals or a reduction.
 
     Honest groups weigh by the square root of their accounts, because the threshold counts people; groups of both kinds
     of people take no part.
@@ -66,11 +87,13 @@ def train(planted: PlantedGroups, signals: Sequence[str], curves: Sequence[Curve
     """
     strength = measure(planted.matrix(signals), curves, ranks, planted.windows)
     share = planted.column("campaign_share").to_numpy()
-    is_campaign, is_honest = share > MAJORITY, share == 0.0
+    is_left = np.full(share.shape, fill_value=True) if reduction is None else reduction.keeps(strength.families)
+    is_campaign, is_honest = is_left & (share > MAJORITY), is_left & (share == 0.0)
     if not is_campaign.any() or not is_honest.any():
         raise CalibrationError("a boosting needs groups of campaigns and honest ones, got one kind only; add windows")
     rows = is_campaign | is_honest
-    is_used = np.array([signal not in LEFT_TO_REVIEWERS for signal in signals])
+    unused = LEFT_TO_REVIEWERS.union(() if reduction is None else reduction.lacks)
+    is_used = np.array([signal not in unused for signal in signals])
     return fit_boosting(
         strength.evidence.only(is_used).features()[rows],
         is_campaign[rows],

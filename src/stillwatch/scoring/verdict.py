@@ -47,7 +47,7 @@ def tiers(
     found = np.full(len(scores), Tier.NONE.value, dtype=object)
     is_near = np.zeros(len(scores), dtype=np.bool_)
     for one in thresholds:
-        rows = np.isin(families, one.families)
+        rows = families == one.family
         found[rows & (scores > one.review.score)] = Tier.REVIEW.value
         is_near |= rows & (scores > one.named.score)
     found[groups.may_accuse & (groups.margins > 0)] = Tier.ACCUSE.value

@@ -13,7 +13,7 @@ honest groups that are measured in the same way.
 
 from typing import TYPE_CHECKING
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import alike
@@ -33,6 +33,7 @@ SIGNAL = Signal(
     unit="intra-member correlation of words (0: own conversations are as strange as others'); conservative: minus log",
     high_means="Two conversations of one member have no more in common than conversations of different members.",
     innocent_cause="A gateway or product whose accounts carry many people's material; an evaluation run.",
+    evidence=EvidenceKind.PROMPTS,
     source="Pearson chi-squared with exact conditional moments (Haldane 1940, Dawson 1954), as a correlation",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -11,7 +11,7 @@ one agent loop fall into one hour, which the standard error does not know and wh
 
 from typing import TYPE_CHECKING
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import alike
@@ -31,6 +31,7 @@ SIGNAL = Signal(
     unit="intra-member correlation of hours of the window (0: one common rate); conservative: minus natural log",
     high_means="No member has hours of its own: all follow one rate, pauses included.",
     innocent_cause="One product or scheduler that calls through several accounts, or a single shared event.",
+    evidence=EvidenceKind.TIMES,
     source="rank-one rate with Poisson residuals; Pearson chi-squared with exact moments, as a correlation",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

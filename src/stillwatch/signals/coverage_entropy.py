@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import independent_exchanges
@@ -48,6 +48,7 @@ SIGNAL = Signal(
     unit="nats over 256 topics",
     high_means="The group as a whole works through many topics evenly, as a curriculum does.",
     innocent_cause="Many independent customers of one popular tool, or an evaluation suite that covers all topics.",
+    evidence=EvidenceKind.PROMPTS,
     source="entropy with the Miller-Madow correction (Miller 1955)",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 import ibis
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.repeats import CHANCE
@@ -96,6 +96,7 @@ SIGNAL = Signal(
     unit="triples of equal prompts over those expected from pairs (1: independent draws); conservative: minus log",
     high_means="Each prompt went to the same few accounts and to no other, as where a queue asks for several answers.",
     innocent_cause="A team that sends each case of a test set to a few of its accounts, to compare the answers.",
+    evidence=EvidenceKind.PROMPTS,
     source="factorial moments of the members per prompt",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import ibis
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import FLOOR, correlation
@@ -48,6 +48,7 @@ SIGNAL = Signal(
     unit="correlation of topics plus a tenth of the share of repeated prompts, 0 to 1.1; conservative: minus log",
     high_means="Members are as alike, and as free of repeats, as if one queue of prompts had been dealt to them.",
     innocent_cause="One owner's load-balanced fleet, or a gateway that spreads its users over several accounts.",
+    evidence=EvidenceKind.PROMPTS,
     source="Pearson chi-squared as a correlation (Haldane 1940, Dawson 1954) and equal prompts of two members",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import independent_exchanges
@@ -39,6 +39,7 @@ SIGNAL = Signal(
     unit="mean resultant length of UTC hours (0: evenly around the clock, 1: one hour); conservative: its negative",
     high_means="Taken together, the group does not sleep.",
     innocent_cause="Members in many time zones, or servers that work around the clock.",
+    evidence=EvidenceKind.TIMES,
     source="circular mean resultant length (Mardia and Jupp 2000, section 2.3)",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import alike
@@ -22,6 +22,7 @@ SIGNAL = Signal(
     unit="intra-member correlation (0: members are copies, 1: each has its own hour); conservative: minus natural log",
     high_means="Members are as alike as if one queue had been dealt to them at random.",
     innocent_cause="Members in one time zone with the same office hours, or programs that run around the clock.",
+    evidence=EvidenceKind.TIMES,
     source="Pearson chi-squared with exact conditional moments (Haldane 1940, Dawson 1954), as a correlation",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import ibis
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS, SLICES
 from stillwatch.signals.sums import exact_sum
@@ -85,6 +85,7 @@ SIGNAL = Signal(
     unit="excess probability that two members began on one day (0: like everybody, 1: all on one day)",
     high_means="Members that were not there before began within days of each other, whatever their accounts' age.",
     innocent_cause="A class, a hackathon or a launch: honest members begin on the day that it begins.",
+    evidence=EvidenceKind.TIMES,
     source="collision probability of onset days as a U-statistic (Hoeffding 1948), over the window's curve",
     reads=(SLICES, SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import ibis
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import ACCOUNT_DAYS, GROUP_MEMBERS
 from stillwatch.signals.odds import lower_log_odds
@@ -99,6 +99,7 @@ SIGNAL = Signal(
     unit="share of active members; conservative: log odds ratio to all other accounts",
     high_means="The members took up a new model at once, as if one configuration had been changed for all of them.",
     innocent_cause="One product or one company whose default model was switched, so that all of its accounts moved.",
+    evidence=EvidenceKind.TIMES,
     source="log odds ratio of Wilson intervals (Wilson 1927), Bonferroni over releases",
     reads=(ACCOUNT_DAYS, GROUP_MEMBERS),
     compute=compute,

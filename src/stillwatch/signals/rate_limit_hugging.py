@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import ibis
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import ACCOUNT_DAYS, GROUP_MEMBERS
 from stillwatch.signals.poisson import truncated_rate
@@ -108,6 +108,7 @@ SIGNAL = Signal(
     unit="squared variation of a member's days beyond counting noise (0: constant rate); conservative: minus log",
     high_means="Members, whatever their volume, send the same amount every day, as workers under a quota do.",
     innocent_cause="Scheduled jobs, or products with a steady demand.",
+    evidence=EvidenceKind.TIMES,
     source="index of dispersion of daily counts (Fisher 1950), pooled over members",
     reads=(ACCOUNT_DAYS, GROUP_MEMBERS),
     compute=compute,

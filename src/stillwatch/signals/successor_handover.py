@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import ibis
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import ACCOUNT_EVENTS, GROUP_MEMBERS, SLICES
 from stillwatch.signals.odds import log_odds, lower_log_odds
@@ -122,6 +122,7 @@ SIGNAL = Signal(
     unit="share of later onsets less the share of time, -1 to 1; conservative: difference of their log odds",
     high_means="New members begin right after suspensions, as if lost accounts were replaced.",
     innocent_cause="A team whose keys are rotated, or a customer who opens new accounts after a wrongful suspension.",
+    evidence=EvidenceKind.TIMES,
     source="binomial share of covered time (Wilson 1927), onsets of one day taken as one",
     reads=(ACCOUNT_EVENTS, SLICES, GROUP_MEMBERS),
     compute=compute,

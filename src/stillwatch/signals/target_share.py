@@ -13,7 +13,7 @@ References:
 from typing import TYPE_CHECKING, Final
 
 from stillwatch.model.capability import Capability
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.homogeneity import independent_exchanges
@@ -48,6 +48,7 @@ SIGNAL = Signal(
     unit="share of distinct prompts",
     high_means="The group asks for the capabilities that published campaigns extracted.",
     innocent_cause="A coding assistant or an agent framework: honest users of it ask for nothing else.",
+    evidence=EvidenceKind.PROMPTS,
     source="Agresti-Coull interval (Agresti and Coull 1998) with a design effect",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -14,7 +14,7 @@ sqrt(2/(m - 1)) for large means and wide for small ones.
 
 from typing import TYPE_CHECKING, Final
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICE_BINS
 from stillwatch.signals.poisson import truncated_rate
@@ -75,6 +75,7 @@ SIGNAL = Signal(
     unit="natural log of variance over that of randomly dealt conversations (0: as dealt); conservative: its negative",
     high_means="Volumes are as even as if one queue had been dealt to the members at random, or evener.",
     innocent_cause="One owner's load-balanced fleet, equal credits at a hackathon, or a benchmark of fixed length.",
+    evidence=EvidenceKind.VOLUMES,
     source="index of dispersion against a zero-truncated Poisson",
     reads=(SLICE_BINS, GROUP_MEMBERS),
     compute=compute,

@@ -8,7 +8,7 @@ unknown age do not count; with none known there is no row.
 
 from typing import TYPE_CHECKING, Final
 
-from stillwatch.model.signal import Signal
+from stillwatch.model.signal import EvidenceKind, Signal
 from stillwatch.model.stage import Tables
 from stillwatch.model.tables import GROUP_MEMBERS, SLICES
 
@@ -36,6 +36,7 @@ SIGNAL = Signal(
     unit="share of accounts under 60 days old",
     high_means="Most members signed up shortly before they joined the group.",
     innocent_cause="A class, a hackathon, a bootcamp or a launch: honest newcomers arrive together.",
+    evidence=EvidenceKind.ACCOUNTS,
     source="measured prototype of this project",
     reads=(SLICES, GROUP_MEMBERS),
     compute=compute,
