@@ -61,7 +61,7 @@ def test_a_shipped_calibration_comes_with_its_card_and_benchmark(tmp_path, monke
         planted_groups(2001),
         planted_groups(3001),
     )
-    ship.ship(plan, samples, tmp_path, config=Config())
+    ship.ship(plan, samples, samples, tmp_path, config=Config())
     fitted = Calibration.from_json((tmp_path / "shipped.json").read_bytes())
     assert fitted.boosting is not None
     card = (tmp_path / "model-card.md").read_text()
@@ -71,3 +71,15 @@ def test_a_shipped_calibration_comes_with_its_card_and_benchmark(tmp_path, monke
         assert f"## {heading}" in card
     assert (tmp_path / "benchmark.md").read_text().splitlines()[0] in card
     assert "quickstart" in (tmp_path / "leave-one-class-out.json").read_text()
+
+
+def test_a_thinned_plan_keeps_windows_of_every_length_and_all_that_it_is_tested_on():
+    few = ship.thinned(SHIPPED_PLAN)
+    assert few.heldout_seeds == SHIPPED_PLAN.heldout_seeds
+    for seeds, every in (
+        (few.threshold_seeds, SHIPPED_PLAN.threshold_seeds),
+        (few.training_seeds, SHIPPED_PLAN.training_seeds),
+    ):
+        assert set(seeds) < set(every)
+        assert {few.world(seed).n_days for seed in seeds} == {7, 21, 45}
+        assert {few.world(seed).honest.material_scale for seed in seeds} == {1.0, 3.0, 10.0, 30.0}
