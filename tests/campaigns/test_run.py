@@ -247,6 +247,23 @@ def test_an_exclusive_token_brings_in_a_new_account_for_review_only(engine: Engi
     assert row["reasons"] == ["exclusive_token"]
 
 
+def test_a_campaign_counts_the_accounts_that_exclusive_tokens_bring_in(engine: Engine) -> None:
+    case = Case().group("g1", CREW).group("g2", CREW, kind="address")
+    for group in case.rows["groups"][:2]:
+        case.slice("newcomer", kind=str(group["token_kind"]), token=int(str(group["token"])), n=2)
+    [campaign] = case.run(engine)["campaigns"].to_pylist()
+    assert campaign["n_accounts"] == len(CREW) + 1
+    assert campaign["n_exchanges"] == 5 * len(CREW) + 2
+    assert (campaign["input_tokens"], campaign["output_tokens"]) == (100 * (150 + 2), 300 * (150 + 2))
+
+
+def test_an_account_that_was_judged_honest_is_not_counted_when_a_token_would_bring_it_in(engine: Engine) -> None:
+    case = Case().group("g1", CREW).judged("account", "newcomer", "honest")
+    case.slice("newcomer", kind="system", token=int(str(case.rows["groups"][0]["token"])), n=2)
+    [campaign] = case.run(engine)["campaigns"].to_pylist()
+    assert (campaign["n_accounts"], campaign["n_exchanges"]) == (len(CREW), 5 * len(CREW))
+
+
 def test_two_exclusive_kinds_take_over_the_tier_of_the_campaign(engine: Engine) -> None:
     case = Case().group("g1", CREW).group("g2", CREW, kind="address")
     for number in range(2):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.campaigns.evidence import FAMILIES
-from stillwatch.campaigns.gather import Evidence
+from stillwatch.campaigns.gather import SLICE_COLUMNS, Evidence
 from stillwatch.campaigns.membership import ACCUSE, REVIEW, Members
 from stillwatch.campaigns.settings import Settings
 from stillwatch.engines import Engine
@@ -33,7 +33,7 @@ def joiners(tables: Tables, engine: Engine, evidence: Evidence, members: Members
     A token is exclusive when nearly all of its adopters are members of the campaign; only such a token brings in
     accounts that no group accused, so a campaign that borrows an honest crowd's token does not take the crowd with it.
     Of a campaign with accused members only these count: the crowd is under review, and its own tokens are not the
-    campaign's. Columns `campaign, account_id, token_kind, token, n, first_seen_at, last_seen_at`, sorted.
+    campaign's. Columns `campaign` and SLICE_COLUMNS, sorted.
     """
     is_accused = members.tier == ACCUSE
     core = members.where(is_accused | ~np.isin(members.campaign, members.campaign[is_accused]))
@@ -49,9 +49,9 @@ def joiners(tables: Tables, engine: Engine, evidence: Evidence, members: Members
     )
     carriers = slices.join(exclusive.select("campaign", "token_kind", "token"), ["token_kind", "token"])
     outside = carriers.anti_join(every, ["campaign", "account_id"])
-    return engine.to_arrow(
-        outside.select("campaign", "account_id", "token_kind", "token", "n", "first_seen_at", "last_seen_at")
-    ).sort_by([(name, "ascending") for name in ("campaign", "account_id", "token_kind", "token")])
+    return engine.to_arrow(outside.select("campaign", *SLICE_COLUMNS)).sort_by(
+        [(name, "ascending") for name in ("campaign", "account_id", "token_kind", "token")]
+    )
 
 
 def _working(members: Members, evidence: Evidence, engine: Engine) -> "ir.Table":

@@ -7,9 +7,10 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from stillwatch.campaigns.evidence import exchanges_by_pair
-from stillwatch.campaigns.gather import Evidence
+from stillwatch.campaigns.evidence import encode, exchanges_by_pair
+from stillwatch.campaigns.gather import SLICE_COLUMNS, Evidence
 from stillwatch.campaigns.history import History
 from stillwatch.campaigns.membership import ACCOUNT_MANAGER, ACCUSE, HELD_BACK, Members
 from stillwatch.model.capability import CAPABILITIES
@@ -58,55 +59,79 @@ def reasons_of(groups: pa.Table, row: int) -> Reasons:
     return Reasons([name for _, name, _ in kept], [p for _, _, p in kept], [c for c, _, _ in kept])
 
 
-def campaign_table(
-    run: Run, evidence: Evidence, members: Members, ids: Sequence[str], bins: pa.Table, kinds: dict[str, str]
-) -> pa.Table:
-    """CAMPAIGNS rows, one for each campaign that has a member, best score first.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a campaign's row says beside its groups.
 
-    `bins` are the capability bins of flagged slices (`slice_id, bin, n`), `kinds` the kind of each calibration id.
+    `bins` are the capability bins of flagged slices (`slice_id, bin, n`), `kinds` the kind of each calibration id,
+    `joined` the slices of accounts that exclusive tokens brought in.
+    """
+
+    bins: pa.Table
+    kinds: dict[str, str]
+    joined: pa.Table
+
+
+def campaign_table(
+    run: Run, evidence: Evidence, members: Members, found: Sequence[Finding], ids: Sequence[str], told: Told
+) -> pa.Table:
+    """CAMPAIGNS rows, one for each campaign that has a member, best score first; `found` are findings of all accounts.
+
+    Accounts that exclusive tokens brought in count like all others.
     """
     inside = members.of_pairs(evidence.campaign, evidence.account)
+    by_campaign: dict[int, list[Finding]] = {}
+    for finding in found:
+        by_campaign.setdefault(finding.campaign, []).append(finding)
     rows = [
-        _campaign_row(run, evidence, members, ids[number], number, inside & (evidence.campaign == number), bins, kinds)
+        {
+            "run_id": run.run_id,
+            "campaign_id": ids[number],
+            **_of_groups(evidence, np.unique(evidence.group[inside & (evidence.campaign == number)]), told.kinds),
+            **_of_accounts(by_campaign[number], _slices(evidence, inside, number, by_campaign[number], told), told),
+        }
         for number in np.unique(members.campaign).tolist()
     ]
     rows.sort(key=lambda row: (-float(row["score"]), str(row["campaign_id"])))  # type: ignore[arg-type]
     return pa.Table.from_pylist(rows, schema=CAMPAIGNS.schema)
 
 
-def _campaign_row(
-    run: Run,
-    evidence: Evidence,
-    members: Members,
-    campaign_id: str,
-    number: int,
-    inside: npt.NDArray[np.bool_],
-    bins: pa.Table,
-    kinds: dict[str, str],
-) -> dict[str, object]:
-    links = evidence.links.filter(pa.array(inside))
-    mine = members.campaign == number
-    group_rows = np.unique(evidence.group[inside])
+def _slices(
+    evidence: Evidence, inside: npt.NDArray[np.bool_], number: int, found: Sequence[Finding], told: Told
+) -> pa.Table:
+    """The slices of one campaign's members and of those that exclusive tokens brought in."""
+    links = evidence.links.filter(pa.array(inside & (evidence.campaign == number))).select(SLICE_COLUMNS)
+    known = pa.array([finding.account_id for finding in found], pa.string())
+    own = told.joined.filter(pc.equal(told.joined["campaign"], number))
+    brought = own.filter(pc.is_in(own["account_id"], value_set=known)).select(SLICE_COLUMNS)
+    return pa.concat_tables([links, brought.cast(links.schema)])
+
+
+def _of_accounts(found: Sequence[Finding], slices: pa.Table, told: Told) -> dict[str, object]:
+    account = encode(slices["account_id"]).codes
+    return {
+        "tier": TIER_NAMES[max(finding.tier for finding in found)],
+        "n_accounts": len(found),
+        "n_exchanges": sum(finding.n_flagged for finding in found),
+        "input_tokens": _summed(account, slices, "input_tokens"),
+        "output_tokens": _summed(account, slices, "output_tokens"),
+        "first_seen_at": pc.min(slices["first_seen_at"]).as_py(),
+        "last_seen_at": pc.max(slices["last_seen_at"]).as_py(),
+        "capabilities": _capabilities(slices, told.bins),
+        "token_kinds": sorted(set(slices["token_kind"].to_pylist())),
+    }
+
+
+def _of_groups(evidence: Evidence, group_rows: IntArray, kinds: dict[str, str]) -> dict[str, object]:
+    """What the campaign's best group says for it."""
     scores = evidence.groups["score"].to_numpy()[group_rows]
     best = int(group_rows[np.argmax(scores)])
     group = {name: evidence.groups[name][best].as_py() for name in evidence.groups.column_names}
     reasons = reasons_of(evidence.groups, best)
-    account = evidence.account[inside]
     return {
-        "run_id": run.run_id,
-        "campaign_id": campaign_id,
-        "tier": TIER_NAMES[int(members.tier[mine].max())],
-        "n_accounts": int(mine.sum()),
-        "n_exchanges": int(members.n_exchanges[mine].sum()),
-        "input_tokens": _summed(account, links, "input_tokens"),
-        "output_tokens": _summed(account, links, "output_tokens"),
-        "first_seen_at": min(links["first_seen_at"].to_pylist()),
-        "last_seen_at": max(links["last_seen_at"].to_pylist()),
-        "capabilities": _capabilities(links, bins),
         "signals": reasons.signals,
         "signal_p_values": reasons.p_values,
         "signal_contributions": reasons.contributions,
-        "token_kinds": sorted(set(links["token_kind"].to_pylist())),
         **{name: group[name] for name in ("nearest_lookalike", "margin", "score", "baseline", "p_value", "q_value")},
         "calibration": kinds.get(group["calibration_id"], "shipped"),
         "calibration_id": group["calibration_id"],
@@ -115,13 +140,12 @@ def _campaign_row(
     }
 
 
-def _summed(account: IntArray, links: pa.Table, name: str) -> int:
-    accounts, pair = np.unique(account, return_inverse=True)
-    return int(exchanges_by_pair(pair, links, name, accounts.size).sum())
+def _summed(account: IntArray, slices: pa.Table, name: str) -> int:
+    return int(exchanges_by_pair(account, slices, name, int(account.max()) + 1).sum())
 
 
-def _capabilities(links: pa.Table, bins: pa.Table) -> list[str]:
-    chosen = np.isin(bins["slice_id"].to_numpy(), links["slice_id"].to_numpy())
+def _capabilities(slices: pa.Table, bins: pa.Table) -> list[str]:
+    chosen = np.isin(bins["slice_id"].to_numpy(), slices["slice_id"].to_numpy())
     counts = np.bincount(
         bins["bin"].to_numpy()[chosen], weights=bins["n"].to_numpy()[chosen], minlength=len(CAPABILITIES)
     )

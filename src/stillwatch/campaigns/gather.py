@@ -101,7 +101,9 @@ _GROUP_COLUMNS = (
     "group_id", "token_kind", "n_accounts", "tier", "is_lifted", "signals", "p_values", "contributions", "baseline",
     "score", "p_value", "q_value", "nearest_lookalike", "margin", "calibration_id",
 )  # fmt: skip
-_LINK_COLUMNS = (
-    "group_id", "tier", "score", "slice_id", "account_id", "token_kind", "token", "n", "input_tokens", "output_tokens",
-    "first_seen_at", "last_seen_at",
+SLICE_COLUMNS = (
+    "slice_id", "account_id", "token_kind", "token", "n", "input_tokens", "output_tokens", "first_seen_at",
+    "last_seen_at",
 )  # fmt: skip
+"""What is told of a slice that is evidence."""
+_LINK_COLUMNS = ("group_id", "tier", "score", *SLICE_COLUMNS)

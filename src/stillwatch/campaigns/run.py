@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.campaigns.exclusive import joiner_tiers, joiners
-from stillwatch.campaigns.findings import Finding, campaign_table, finding_table, member_table
+from stillwatch.campaigns.findings import Finding, Told, campaign_table, finding_table, member_table
 from stillwatch.campaigns.gather import Evidence, gather
 from stillwatch.campaigns.history import History, read_history
 from stillwatch.campaigns.membership import (
@@ -75,11 +75,10 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     members = remembered.where(~honest[remembered.campaign]) if remembered.tier.size else remembered
     joined = joiners(tables, engine, evidence, members, settings)
     found = [*_direct(evidence, members), *_brought_in(joined, members, history, tables, engine)]
+    told = Told(_capability_bins(tables, engine), _kinds(tables, engine), joined)
     volumes = _volumes(tables, engine, {finding.account_id for finding in found})
     rows = {
-        CAMPAIGNS: campaign_table(
-            run, evidence, members, ids, _capability_bins(tables, engine), _kinds(tables, engine)
-        ),
+        CAMPAIGNS: campaign_table(run, evidence, members, found, ids, told),
         CAMPAIGN_MEMBERS: member_table(run, evidence, remembered, ids, joined),
         ACCOUNT_FINDINGS: finding_table(run, evidence, found, ids, history, volumes),
     }
