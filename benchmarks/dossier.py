@@ -55,7 +55,7 @@ def measure(folder: Path, n_flips: int) -> None:
     print(f"bytes: {len(body):,} with PDF, {len(bare):,} without")
     for step in timed("verify", lambda: standalone.verify(path)).steps:
         print(" ", step)
-    found = timed("recompute", lambda: recompute(path, CONFIG))
+    found = timed("recompute", lambda: recompute(path))
     print(f"figures equal: {found.n_equal}, different: {len(found.differences)}")
     flip(path, body, n_flips)
 

@@ -1,12 +1,13 @@
 """What a run says about a population that is unlike the calibration's."""
 
-import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.pipeline.detection import population_notes
+from stillwatch.scoring import group_matrix
+from stillwatch.scoring.population import shift_rows
+from stillwatch.scoring.strength import run_shifts, strength_under
 from tests.scoring.honest import calibration, honest_groups
-from tests.scoring.test_run import MemoryEngine, stored, stored_table
 
 
 def notes(*, moved_by: float) -> list[str]:
@@ -16,9 +17,10 @@ def notes(*, moved_by: float) -> list[str]:
     is_moved = pc.equal(honest.signals["signal"], "likeness").to_numpy()
     column = honest.signals.schema.get_field_index("conservative_value")
     moved = honest.signals.set_column(column, "conservative_value", pa.array(values + moved_by * is_moved))
-    tables = {"groups": ibis.memtable(honest.groups), "group_signals": ibis.memtable(moved)}
-    inputs = {"calibrations": ibis.memtable(stored_table(stored(calibration())))}
-    return population_notes(tables, inputs, MemoryEngine())
+    known = calibration()
+    matrix = group_matrix(honest.groups, moved, known.signals)
+    shifts = run_shifts(matrix, known)
+    return population_notes(shift_rows("r", shifts, strength_under(matrix, known, shifts), known.signals))
 
 
 def test_a_population_like_the_calibration_is_not_worth_a_note() -> None:

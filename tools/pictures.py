@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import vl_convert
 
 from stillwatch.config import Config
+from stillwatch.evidence.charts.style import BLUE, GREY, ORANGE, PALE, WIDTH, inline
 from stillwatch.model.tables import TOKEN_USES
 from stillwatch.python_api import Stillwatch
 from stillwatch.python_api.charts.offline import specification
-from stillwatch.python_api.charts.style import BLUE, GREY, ORANGE, PALE, WIDTH, inline
 from stillwatch.scoring import Settings, shipped
 from stillwatch.scoring.threshold import family_thresholds, honest_tail
 from stillwatch.store.workspace import Workspace

@@ -102,7 +102,7 @@ def tiers(found: dict[str, pa.Table]) -> dict[str, str]:
 
 def test_without_flagged_groups_nothing_is_found(engine: Engine) -> None:
     found = Case().group("g1", CREW, tier="none").run(engine)
-    assert [table.num_rows for table in found.values()] == [0, 0, 0]
+    assert [table.num_rows for table in found.values()] == [0, 0, 0, 0]
     assert {name: table.schema.names for name, table in found.items()} == {
         table.name: table.schema.names for table in campaigns.WRITES
     }

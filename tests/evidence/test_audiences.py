@@ -15,6 +15,7 @@ import pytest
 from stillwatch.cli.app import main
 from stillwatch.errors import ConfigError, ExternalServiceError, GuardRefused, LedgerError, UsageError
 from stillwatch.evidence import standalone
+from stillwatch.evidence.report import brief
 from stillwatch.guard import load_policy, shipped_policy
 from stillwatch.guard.timestamping import ask_for_stamp, check_stamp
 from tests.evidence.conftest import Built, built, found_world, small_world
@@ -40,7 +41,7 @@ def test_competitors_and_the_public_get_the_method_and_what_share_lets_out(
     body = built.again(audience=audience, receiver="lab-b")
     found = files(body)
     assert not [name for name in found if name.startswith(("extracts/", "report", "certification", "damages"))]
-    assert {"methods.md", "campaign.stix.json", "verify.py"} <= found.keys()
+    assert {"methods.md", "campaign.stix.json", "brief.html", "verify.py"} <= found.keys()
     whole = b"".join(found.values())
     assert not [name for name in accounts(built) if name.encode() in whole]
     exact = (built.case.campaign["n_exchanges"], built.case.campaign["n_accounts"])
@@ -48,6 +49,23 @@ def test_competitors_and_the_public_get_the_method_and_what_share_lets_out(
     assert len(json.loads(found["ledger/slice.json"])["entries"]) == 1
     (tmp_path / "case.zip").write_bytes(body)
     assert standalone.verify(tmp_path / "case.zip").steps
+
+
+def test_the_page_for_peers_says_what_the_bundle_says_and_runs_nothing() -> None:
+    objects = [
+        {"type": "marking-definition", "name": "TLP:AMBER"},
+        {
+            "type": "campaign", "name": "Distillation campaign 3af94ee3", "first_seen": "2026-04-22T00:00:00Z",
+            "extensions": {"x": {"extension_type": "property-extension", "n_accounts": "100-299", "signals": ["a_b"]}},
+        },
+        {"type": "indicator", "name": "<script>alert(1)</script>", "pattern": "[ipv4-addr:value = '192.0.2.1']"},
+        {"type": "user-account", "user_id": "psn-1"},
+    ]  # fmt: skip
+    page = brief(json.dumps({"objects": objects}).encode()).decode()
+    assert all(said in page for said in ("Distillation campaign 3af94ee3", "100-299", "a b", "192.0.2.1", "TLP:AMBER"))
+    assert "<script" not in page
+    assert "psn-1" not in page
+    assert page == brief(json.dumps({"objects": objects}).encode()).decode()
 
 
 def test_a_regulator_gets_figures_and_the_report_but_no_row_about_an_account(built: Built) -> None:

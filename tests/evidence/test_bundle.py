@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given
@@ -26,7 +27,6 @@ from stillwatch.store import merkle
 from stillwatch.store.checkpoint import Checkpoint, ledger_key, sign
 from stillwatch.store.merkle import Consistency, Inclusion
 from tests.evidence.conftest import Built
-from tests.small_world import CONFIG
 
 RFC_6962_LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
 RFC_6962_ROOTS = {
@@ -232,24 +232,56 @@ def test_no_hash_of_a_text_leaves_in_clear(built: Built) -> None:
 
 def test_every_figure_computed_again_is_equal(built: Built, tmp_path: Path) -> None:
     (tmp_path / "case.zip").write_bytes(built.body)
-    found = recompute(tmp_path / "case.zip", CONFIG)
+    found = recompute(tmp_path / "case.zip")
     assert found.n_equal > 100
     assert found.differences == found.not_computed == ()
 
 
-def test_a_figure_that_does_not_follow_from_the_extracts_is_named(built: Built, tmp_path: Path) -> None:
+def with_figure(built: Built, extract: str, name: str, value: object) -> bytes:
+    """The dossier with one figure of an extract's first row replaced, and nothing sealed again."""
     files = files_of(built.body)
-    rows = files["extracts/exposures.tsv"].decode().splitlines()
-    said = json.loads(rows[0].partition("\t")[2])
-    rows[0] = rows[0].replace(f'"exchanges":{said["exchanges"]}', f'"exchanges":{said["exchanges"] + 1}')
-    files["extracts/exposures.tsv"] = ("\n".join(rows) + "\n").encode()
-    (tmp_path / "case.zip").write_bytes(standalone.packed(files))
-    [difference] = recompute(tmp_path / "case.zip", CONFIG).differences
-    assert f"{said['capability']}, exchanges" in difference
+    path = f"extracts/{extract}.tsv"
+    salt, _, row = files[path].partition(b"\n")[0].partition(b"\t")
+    changed = rfc8785.dumps(json.loads(row) | {name: value})
+    files[path] = salt + b"\t" + changed + b"\n" + files[path].partition(b"\n")[2]
+    return standalone.packed(files)
 
 
-def test_a_redacted_dossier_says_that_it_cannot_be_computed_again(built: Built, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("extract", "name", "value", "says"),
+    [
+        ("exposures", "exchanges", 1, "exchanges: 1 in the dossier"),
+        ("campaign", "q_value", 0.5, "campaign, q_value"),
+        ("campaign", "n_accounts", 3, "campaign, n_accounts"),
+        ("groups", "score", 99.0, "score: 99"),
+        ("findings", "n_flagged_exchanges", 9999, "n_flagged_exchanges: 9999"),
+        ("damages", "low_usd", 7, "low_usd: 7 in the dossier"),
+    ],
+)
+def test_a_figure_that_does_not_follow_from_the_extracts_is_named(
+    built: Built, extract: str, name: str, value: object, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "case.zip").write_bytes(with_figure(built, extract, name, value))
+    assert any(says in difference for difference in recompute(tmp_path / "case.zip").differences)
+
+
+def test_a_group_that_was_weaker_than_said_changes_every_score_that_rests_on_it(built: Built, tmp_path: Path) -> None:
+    rows = [
+        json.loads(line.partition("\t")[2])
+        for line in files_of(built.body)["extracts/groups.tsv"].decode().splitlines()
+    ]
+    values = [0.0 for _ in rows[0]["values"]]
+    (tmp_path / "case.zip").write_bytes(with_figure(built, "groups", "values", values))
+    differences = recompute(tmp_path / "case.zip").differences
+    assert {f"groups, {rows[0]['group_id']}, {name}" for name in ("score", "p_values", "margin")} <= {
+        difference.partition(":")[0] for difference in differences
+    }
+
+
+def test_of_a_redacted_dossier_scores_are_computed_and_the_rest_is_named(built: Built, tmp_path: Path) -> None:
     (tmp_path / "case.zip").write_bytes(built.redacted)
-    found = recompute(tmp_path / "case.zip", CONFIG)
-    assert found.n_equal == 0
+    found = recompute(tmp_path / "case.zip")
+    assert found.n_equal > 100
+    assert not found.differences
+    assert [said.partition(",")[0] for said in found.not_computed] == ["counts of members", "exposures"]
     assert all("redacted" in said for said in found.not_computed)

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from stillwatch.errors import UsageError
 from stillwatch.evaluate.report import Bar as ReportBar
 from stillwatch.evaluate.report import Body, Report
+from stillwatch.evidence.charts.network import TOKENS_DRAWN, laid_out, network
+from stillwatch.evidence.charts.waterfall import steps, waterfall
 from stillwatch.model.tables import CAMPAIGN_MEMBERS
 from stillwatch.python_api.charts.lookalikes import lookalike_map, projected, strengths
-from stillwatch.python_api.charts.network import TOKENS_DRAWN, laid_out, network
 from stillwatch.python_api.charts.power import Bar as _Bar
 from stillwatch.python_api.charts.power import parted, power
 from stillwatch.python_api.charts.timeline import timeline
-from stillwatch.python_api.charts.waterfall import steps, waterfall
 from stillwatch.scoring import shipped
 from tests.small_world import END, found_world, opened, small_world
 

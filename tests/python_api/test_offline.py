@@ -17,11 +17,11 @@ import pytest
 import vl_convert
 
 from stillwatch.errors import UsageError
+from stillwatch.evidence.charts.waterfall import waterfall
 from stillwatch.model.tables import ACCOUNT_FINDINGS, CAMPAIGN_MEMBERS
 from stillwatch.python_api import Stillwatch
 from stillwatch.python_api.charts import Figure, page, save_html
 from stillwatch.python_api.charts.offline import embedded, specification
-from stillwatch.python_api.charts.waterfall import waterfall
 from tests.python_api.test_charts import CAMPAIGN
 from tests.small_world import copied, found_world, small_world
 

@@ -94,11 +94,12 @@ INVENTORY: dict[str, Callable[[Sizes], int]] = {
     "out of campaigns.run._volumes": lambda s: s.n_found,
     "out of campaigns.run._capability_bins": lambda s: KINDS * s.n_memberships,
     "out of campaigns.run._kinds": lambda s: ONE,
-    "out of pipeline.detection.detect": lambda s: 2 * s.n_memberships,  # and those whom exclusive tokens bring in
+    "out of campaigns.groups.flagged_values": lambda s: s.n_groups * s.n_signals,  # of flagged groups
+    # members, those whom exclusive tokens bring in, and how many people stand where
+    "out of pipeline.detection.detect": lambda s: max(2 * s.n_memberships, s.n_groups),
     "out of pipeline.detection._summary": lambda s: ONE,
     "out of pipeline.detection._near_tokens": lambda s: s.n_groups,
     "out of pipeline.detection._notes": lambda s: KINDS,
-    "out of pipeline.detection.population_notes": lambda s: s.n_groups * s.n_signals,
     "out of pulse.population.day_weights": lambda s: PULSE_DAYS * CELLS,
     "out of pulse.population.active_accounts": lambda s: PULSE_DAYS,
     "out of pipeline.pulse.pulse_rows": lambda s: ONE,

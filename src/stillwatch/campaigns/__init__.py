@@ -1,6 +1,7 @@
 """Flagged groups become campaigns with members, stable ids and account findings."""
 
 from stillwatch.campaigns.changes import Change, ChangeKind, Compared, compare, count_successors
+from stillwatch.campaigns.findings import flagged_exchanges, reasons_of
 from stillwatch.campaigns.run import READS, WRITES, run
 from stillwatch.campaigns.settings import Settings
 
@@ -13,5 +14,7 @@ __all__ = [
     "Settings",
     "compare",
     "count_successors",
+    "flagged_exchanges",
+    "reasons_of",
     "run",
 ]

@@ -88,7 +88,7 @@ def campaign_table(
             "run_id": run.run_id,
             "campaign_id": ids[number],
             **_of_groups(evidence, np.unique(evidence.group[inside & (evidence.campaign == number)]), told.kinds),
-            **_of_accounts(by_campaign[number], _slices(evidence, inside, number, by_campaign[number], told), told),
+            **_of_accounts(by_campaign[number], _slices(evidence, inside, number, told), told.bins),
         }
         for number in np.unique(members.campaign).tolist()
     ]
@@ -96,18 +96,14 @@ def campaign_table(
     return pa.Table.from_pylist(rows, schema=CAMPAIGNS.schema)
 
 
-def _slices(
-    evidence: Evidence, inside: npt.NDArray[np.bool_], number: int, found: Sequence[Finding], told: Told
-) -> pa.Table:
+def _slices(evidence: Evidence, inside: npt.NDArray[np.bool_], number: int, told: Told) -> pa.Table:
     """The slices of one campaign's members and of those that exclusive tokens brought in."""
     links = evidence.links.filter(pa.array(inside & (evidence.campaign == number))).select(SLICE_COLUMNS)
-    known = pa.array([finding.account_id for finding in found], pa.string())
-    own = told.joined.filter(pc.equal(told.joined["campaign"], number))
-    brought = own.filter(pc.is_in(own["account_id"], value_set=known)).select(SLICE_COLUMNS)
+    brought = told.joined.filter(pc.equal(told.joined["campaign"], number)).select(SLICE_COLUMNS)
     return pa.concat_tables([links, brought.cast(links.schema)])
 
 
-def _of_accounts(found: Sequence[Finding], slices: pa.Table, told: Told) -> dict[str, object]:
+def _of_accounts(found: Sequence[Finding], slices: pa.Table, bins: pa.Table) -> dict[str, object]:
     account = encode(slices["account_id"]).codes
     return {
         "tier": TIER_NAMES[max(finding.tier for finding in found)],
@@ -117,7 +113,7 @@ def _of_accounts(found: Sequence[Finding], slices: pa.Table, told: Told) -> dict
         "output_tokens": _summed(account, slices, "output_tokens"),
         "first_seen_at": pc.min(slices["first_seen_at"]).as_py(),
         "last_seen_at": pc.max(slices["last_seen_at"]).as_py(),
-        "capabilities": _capabilities(slices, told.bins),
+        "capabilities": _capabilities(slices, bins),
         "token_kinds": sorted(set(slices["token_kind"].to_pylist())),
     }
 
@@ -142,6 +138,14 @@ def _of_groups(evidence: Evidence, group_rows: IntArray, kinds: dict[str, str]) 
 
 def _summed(account: IntArray, slices: pa.Table, name: str) -> int:
     return int(exchanges_by_pair(account, slices, name, int(account.max()) + 1).sum())
+
+
+def flagged_exchanges(members: pa.Table) -> dict[str, int]:
+    """Exchanges inside flagged slices by account, from the CAMPAIGN_MEMBERS rows of one campaign."""
+    accounts = encode(members["account_id"])
+    slices = members.append_column("slice_id", pa.array(np.arange(members.num_rows)))
+    n = exchanges_by_pair(accounts.codes, slices, "n", len(accounts.values))
+    return dict(zip(accounts.values, n.tolist(), strict=True))
 
 
 def _capabilities(slices: pa.Table, bins: pa.Table) -> list[str]:

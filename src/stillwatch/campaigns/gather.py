@@ -98,8 +98,9 @@ def _marked(links: pa.Table, chosen: pa.Table) -> npt.NDArray[np.bool_]:
 
 
 _GROUP_COLUMNS = (
-    "group_id", "token_kind", "n_accounts", "tier", "is_lifted", "signals", "p_values", "contributions", "baseline",
-    "score", "p_value", "q_value", "nearest_lookalike", "margin", "calibration_id",
+    "group_id", "proposal", "token_kind", "n_accounts", "n_exchanges", "n_tests", "tier", "is_near", "is_lifted",
+    "signals", "p_values", "contributions", "baseline", "score", "p_value", "q_value", "nearest_lookalike", "margin",
+    "calibration_id",
 )  # fmt: skip
 SLICE_COLUMNS = (
     "slice_id", "account_id", "token_kind", "token", "n", "input_tokens", "output_tokens", "first_seen_at",

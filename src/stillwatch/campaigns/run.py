@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from stillwatch.campaigns.evidence import encode, exchanges_by_pair
 from stillwatch.campaigns.exclusive import joiner_tiers, joiners
 from stillwatch.campaigns.findings import Finding, Told, campaign_table, finding_table, member_table
 from stillwatch.campaigns.gather import Evidence, gather
+from stillwatch.campaigns.groups import flagged_values, group_table
 from stillwatch.campaigns.history import History, read_history
 from stillwatch.campaigns.membership import (
     ACCOUNT_MANAGER,
@@ -29,10 +32,12 @@ from stillwatch.model.tables import (
     ACCOUNT_FINDINGS,
     ACCOUNTS,
     CALIBRATIONS,
+    CAMPAIGN_GROUPS,
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
     GROUP_MEMBERS,
     GROUP_SCORES,
+    GROUP_SIGNALS,
     GROUPS,
     JUDGEMENTS,
     SLICE_BINS,
@@ -53,10 +58,10 @@ WANTED_ACCOUNTS = Table(
 """Accounts that a question to the engine is about."""
 
 READS: tuple[Table, ...] = (
-    ACCOUNT_DAYS, ACCOUNTS, SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS, GROUP_SCORES, CALIBRATIONS, CAMPAIGN_MEMBERS,
-    ACCOUNT_FINDINGS, JUDGEMENTS,
+    ACCOUNT_DAYS, ACCOUNTS, SLICES, SLICE_BINS, GROUPS, GROUP_MEMBERS, GROUP_SIGNALS, GROUP_SCORES, CALIBRATIONS,
+    CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, JUDGEMENTS,
 )  # fmt: skip
-WRITES: tuple[Table, ...] = (CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
+WRITES: tuple[Table, ...] = (CAMPAIGNS, CAMPAIGN_GROUPS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
 
 
 def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tables:
@@ -73,12 +78,13 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     cleared = np.asarray([account_id in history.honest_accounts for account_id in evidence.accounts], dtype=bool)
     remembered = members.where(~cleared[members.account]) if members.tier.size else members
     members = remembered.where(~honest[remembered.campaign]) if remembered.tier.size else remembered
-    joined = joiners(tables, engine, evidence, members, settings)
-    found = [*_direct(evidence, members), *_brought_in(joined, members, history, tables, engine)]
+    joined = _not_honest(joiners(tables, engine, evidence, members, settings), history)
+    found = [*_direct(evidence, members), *_brought_in(joined, members, tables, engine)]
     told = Told(_capability_bins(tables, engine), _kinds(tables, engine), joined)
     volumes = _volumes(tables, engine, {finding.account_id for finding in found})
     rows = {
         CAMPAIGNS: campaign_table(run, evidence, members, found, ids, told),
+        CAMPAIGN_GROUPS: group_table(run, evidence, members, ids, flagged_values(tables, engine)),
         CAMPAIGN_MEMBERS: member_table(run, evidence, remembered, ids, joined),
         ACCOUNT_FINDINGS: finding_table(run, evidence, found, ids, history, volumes),
     }
@@ -123,18 +129,23 @@ def _direct(evidence: Evidence, members: Members) -> list[Finding]:
     ]
 
 
-def _brought_in(joined: pa.Table, members: Members, history: History, tables: Tables, engine: Engine) -> list[Finding]:
+def _not_honest(joined: pa.Table, history: History) -> pa.Table:
+    honest = pa.array(sorted(history.honest_accounts), pa.string())
+    return joined.filter(pc.invert(pc.is_in(joined["account_id"], value_set=honest)))
+
+
+def _brought_in(joined: pa.Table, members: Members, tables: Tables, engine: Engine) -> list[Finding]:
     tiers = joiner_tiers(joined, members)
     ids = tuple(sorted({account_id for _, account_id in tiers}))
     owner, contract = owners(_account_rows(tables, engine, ids), ids)
     held_back = dict(zip(ids, np.where((owner >= 0) | contract, ACCOUNT_MANAGER, 0).tolist(), strict=True))
-    n_by_pair: dict[tuple[int, str], int] = {}
-    for campaign, account_id, n in zip(*(joined[c].to_pylist() for c in ("campaign", "account_id", "n")), strict=True):
-        n_by_pair[campaign, account_id] = max(n_by_pair.get((campaign, account_id), 0), n)
+    names = pc.binary_join_element_wise(pc.cast(joined["campaign"], pa.string()), joined["account_id"], "/")
+    pairs = encode(names)
+    n = exchanges_by_pair(pairs.codes, joined, "n", len(pairs.values))
+    n_by_pair = dict(zip(pairs.values, n.tolist(), strict=True))
     found = [
-        Finding(account_id, campaign, tier, None, n_by_pair[campaign, account_id], held_back[account_id])
+        Finding(account_id, campaign, tier, None, n_by_pair[f"{campaign}/{account_id}"], held_back[account_id])
         for (campaign, account_id), tier in tiers.items()
-        if account_id not in history.honest_accounts
     ]
     return [replace(finding, tier=REVIEW) if finding.held_back else finding for finding in found]
 

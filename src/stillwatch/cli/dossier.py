@@ -187,7 +187,7 @@ def recompute(path: Path) -> int:
     from stillwatch.pipeline.recomputing import recompute as computed
 
     verify(path)
-    found = computed(path, current().settings().config)
+    found = computed(path)
     for difference in found.differences:
         talk(difference)
     for name in found.not_computed:

@@ -8,13 +8,15 @@ import rfc8785
 from stillwatch.evidence import standalone
 from stillwatch.evidence.bundle import Extract
 from stillwatch.evidence.case import ABOUT_ACCOUNTS, Case
-from stillwatch.evidence.report import content, html_report, pdf_report
+from stillwatch.evidence.report import brief, content, html_report, pdf_report
 from stillwatch.guard.dossier import PARTS
 
 TEXTS = ("README.txt", "methods.md", "glossary.md", "certification-902-13.txt", "certification-902-14.txt")
 PART_OF = {name: "certifications" if name.startswith("certification") else "texts" for name in TEXTS}
 """The part of a dossier that each text belongs to."""
 BUNDLE = "campaign.stix.json"
+CALIBRATION = "calibration.json"
+BRIEF = "brief.html"
 WORKSHEET = "damages-worksheet.toml"
 REDACTIONS = "redactions.json"
 
@@ -36,6 +38,8 @@ def contents(
         EnvironmentFault: a PDF is wanted and typst is not installed.
     """
     made = {one.path: one.body() for one in extracts.values()}
+    if "figures" in parts and case.calibration_body is not None:
+        made[CALIBRATION] = case.calibration_body.encode()
     if "report" in parts:
         said = content(case, {name: one.root() for name, one in extracts.items()})
         made["report.html"] = html_report(said)
@@ -44,7 +48,7 @@ def contents(
     made |= {name: _text(name, case) for name in TEXTS if PART_OF[name] in parts}
     made[REDACTIONS] = rfc8785.dumps([*_redactions(extracts), *_left_out(parts)])
     if bundle:
-        made[BUNDLE] = bundle
+        made |= {BUNDLE: bundle, BRIEF: brief(bundle)}
     made[standalone.KEY] = public_key
     made["verify.py"] = Path(standalone.__file__).read_bytes()
     if case.money is not None:

@@ -39,12 +39,28 @@ class SignalWords:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookalike:
+    """One class of honest groups that a campaign was compared with.
+
+    `margin` is the campaign's score less the point that 99 % of the class stay below; `largest` is in accounts.
+    """
+
+    name: str
+    n_groups: int
+    largest: int
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One campaign of one run, and what is known about how it was found.
 
     `campaign` and `run` are rows of CAMPAIGNS and DETECTION_RUNS; `tables` holds the other extracts by name in the
-    shape of their tables: members, findings, exposure_accounts, exposure_days, exposure_models, exposures, grid,
-    batches. `calibration` says what the false-accusation rate rests on. `assessment` is the one that stands, if any.
+    shape of their tables: members, findings, groups, score_shifts, score_crowd, exposure_accounts, exposure_days,
+    exposure_models, exposures, grid, batches. `calibration` says what the false-accusation rate rests on, and
+    `calibration_body` is all of it as JSON, None where another release shipped it, and then there are no `lookalikes`
+    either. `settings` are those behind the
+    figures, by room. `assessment` is the one that stands, if any.
     """
 
     campaign: Row
@@ -52,6 +68,9 @@ class Case:
     tables: Mapping[str, pa.Table]
     signals: tuple[SignalWords, ...]
     calibration: Row
+    calibration_body: str | None
+    lookalikes: tuple[Lookalike, ...]
+    settings: Mapping[str, Json]
     assessment: Assessment | None
     money: Money | None
     judgements: tuple[Row, ...]
@@ -86,5 +105,6 @@ class Case:
             "stillwatch_version": self.version,
             "calibration_id": self.campaign["calibration_id"],
             "alpha": self.run["alpha"],
+            "settings": dict(self.settings),
             "damages_seed": None if self.money is None else self.money.seed,
         }

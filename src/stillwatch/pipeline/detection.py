@@ -1,6 +1,6 @@
 """One detection run: from daily aggregates to campaigns, and the calibration that it uses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -15,12 +15,14 @@ from stillwatch.config import Config
 from stillwatch.engines import Engine
 from stillwatch.errors import UsageError
 from stillwatch.model.stage import Run, Stage, Tables
+from stillwatch.model.table import Table
 from stillwatch.model.tables import (
     ACCOUNT_DAYS,
     ACCOUNT_EVENTS,
     ACCOUNT_FINDINGS,
     ACCOUNTS,
     CALIBRATIONS,
+    CAMPAIGN_GROUPS,
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
     DETECTION_RUNS,
@@ -32,6 +34,8 @@ from stillwatch.model.tables import (
     INDICATORS,
     JUDGEMENTS,
     NEAR_TOKENS,
+    SCORE_CROWD,
+    SCORE_SHIFTS,
     TOKEN_USES,
 )
 from stillwatch.model.window import Window
@@ -49,6 +53,9 @@ NO_ACCOUNTS: Final = (
     "like a campaign, so nobody is accused, only reviewed: load account ids, and owners where known, with `stillwatch "
     "ingest accounts FILE`"
 )
+
+
+JUDGED: Final = (CAMPAIGN_GROUPS, SCORE_SHIFTS, SCORE_CROWD)
 
 
 def detection_stages(engine: Engine, config: Config) -> tuple[Stage, ...]:
@@ -220,7 +227,8 @@ def earlier_runs(snapshot: Snapshot, run: Run, engine: Engine) -> list[str]:
 class Outcome:
     """What one run found, in memory: CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, and its DETECTION_RUNS row.
 
-    `near` is NEAR_TOKENS: what private matching with peers starts from.
+    `near` is NEAR_TOKENS: what private matching with peers starts from. `judged` are the tables from which its scores
+    can be computed again: CAMPAIGN_GROUPS, SCORE_SHIFTS and SCORE_CROWD.
     """
 
     run: Run
@@ -228,6 +236,7 @@ class Outcome:
     members: pa.Table
     findings: pa.Table
     near: pa.Table
+    judged: Mapping[Table, pa.Table]
     summary: Mapping[str, object]
 
     @property
@@ -260,13 +269,15 @@ def detect(
             snapshot, judgements, question, run, engine=engine, config=config, indicators=indicators
         )  # fmt: skip
         tables = run_stages(inputs, run, engine=engine, config=config, progress=progress)
+        judged = {table: engine.to_arrow(tables[table.name]) for table in JUDGED}
         outcome = Outcome(
             run=run,
             campaigns=engine.to_arrow(tables[CAMPAIGNS.name]),
             members=engine.to_arrow(tables[CAMPAIGN_MEMBERS.name]),
             findings=engine.to_arrow(tables[ACCOUNT_FINDINGS.name]),
             near=_near_tokens(tables, run, engine),
-            summary=_summary(tables, inputs, run, engine),
+            judged=judged,
+            summary=_summary(tables, inputs, run, engine, population_notes(judged[SCORE_SHIFTS])),
         )
     outcome = _with_notes(outcome, pulse_notes(snapshot, run, engine=engine, config=config))
     _commit(lake, outcome, config)
@@ -330,7 +341,7 @@ def _judged_honest(tables: Tables) -> "ir.Table":
     return cleared.filter(cleared.n_honest * 2 > cleared.n_members).select("group_id")
 
 
-def _summary(tables: Tables, inputs: Tables, run: Run, engine: Engine) -> dict[str, object]:
+def _summary(tables: Tables, inputs: Tables, run: Run, engine: Engine, notes: Sequence[str]) -> dict[str, object]:
     days = inputs[ACCOUNT_DAYS.name]
     seen = engine.to_arrow(days.aggregate(n_accounts=days.account_id.nunique(), n=days.n.sum()))
     scores = tables[GROUP_SCORES.name]
@@ -348,7 +359,7 @@ def _summary(tables: Tables, inputs: Tables, run: Run, engine: Engine) -> dict[s
         "n_accounts": seen["n_accounts"][0].as_py(),
         "n_exchanges": seen["n"][0].as_py() or 0,
         "n_groups": judged["n"][0].as_py(),
-        "notes": [*_notes(inputs, engine), *population_notes(tables, inputs, engine)],
+        "notes": [*_notes(inputs, engine), *notes],
     }
 
 
@@ -365,12 +376,9 @@ def _notes(inputs: Tables, engine: Engine) -> list[str]:
     return [note for note, applies in missing.items() if applies]
 
 
-def population_notes(tables: Tables, inputs: Tables, engine: Engine) -> list[str]:
-    """Whether the run's groups as a whole lie where the calibration's honest groups do not."""
-    calibration = scoring.only_calibration(engine.to_arrow(inputs[CALIBRATIONS.name]))
-    groups, signals = (engine.to_arrow(tables[table.name]) for table in (GROUPS, GROUP_SIGNALS))
-    matrix = scoring.group_matrix(groups, signals, calibration.signals)
-    corrected = [shift for shift in scoring.run_shifts(matrix, calibration) if shift.is_corrected]
+def population_notes(shifts: pa.Table) -> list[str]:
+    """Whether the run's groups as a whole, SCORE_SHIFTS, lie where the calibration's honest groups do not."""
+    corrected = [shift for shift in scoring.shifts_of(shifts) if shift.is_corrected]
     if not corrected:
         return []
     worst = max(corrected, key=lambda shift: (shift.centre, shift.spread))
@@ -389,6 +397,7 @@ def _commit(lake: Lake, outcome: Outcome, config: Config) -> None:
         CAMPAIGN_MEMBERS: outcome.members,
         ACCOUNT_FINDINGS: outcome.findings,
         NEAR_TOKENS: outcome.near,
+        **outcome.judged,
         DETECTION_RUNS: pa.Table.from_pylist([dict(outcome.summary)], schema=DETECTION_RUNS.schema),
     }
     stored = lake.snapshot().partitions(DETECTION_RUNS)

@@ -25,7 +25,7 @@ from stillwatch.evidence.bundle import (
     salting_key,
     sealed_bundle,
 )
-from stillwatch.evidence.case import Case, Money, SignalWords
+from stillwatch.evidence.case import Case, Lookalike, Money, Row, SignalWords
 from stillwatch.exposure.damages import RULES, Assessment, Worksheet, as_rows, assess, quantities
 from stillwatch.guard import Passage, Policy
 from stillwatch.guard.dossier import PARTS, clear_parts, preview_rows, review_parts
@@ -34,6 +34,7 @@ from stillwatch.model.table import Table, column
 from stillwatch.model.tables import (
     ACCOUNT_FINDINGS,
     CALIBRATIONS,
+    CAMPAIGN_GROUPS,
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
     COUNT,
@@ -43,6 +44,8 @@ from stillwatch.model.tables import (
     EXPOSURE_MODELS,
     EXPOSURES,
     INGEST_BATCHES,
+    SCORE_CROWD,
+    SCORE_SHIFTS,
     TEXT,
 )
 from stillwatch.pipeline.exposure import Exposed, expose
@@ -50,7 +53,7 @@ from stillwatch.pipeline.sharing import Asked, Sharing
 from stillwatch.signals import catalog
 from stillwatch.store.attributions import Attributions
 from stillwatch.store.checkpoint import open_note
-from stillwatch.store.ledger import Entry
+from stillwatch.store.ledger import Entry, Json
 from stillwatch.store.workspace import Workspace
 from stillwatch.version import __version__
 
@@ -154,18 +157,22 @@ class Dossiers:
         """Everything that the dossier is made from."""
         run_id = wanted.run.run_id
         campaign = self._one(CAMPAIGNS, run_id, wanted.campaign_id)
+        calibration = self._calibration(str(campaign["calibration_id"]))
         with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine:
             exposed = expose(self._workspace.lake, wanted.run, engine=engine, config=self._config)
-        exposed = exposed.of(wanted.campaign_id)
+        tables = self._tables(wanted, exposed.of(wanted.campaign_id))
         standing = [one for one in self._attributions.all(wanted.campaign_id) if one.stands]
         return Case(
             campaign=campaign,
             run=self._one(DETECTION_RUNS, run_id, None),
-            tables=self._tables(wanted, exposed),
+            tables=tables,
             signals=tuple(SignalWords(s.name, s.question, s.high_means, s.innocent_cause) for s in catalog()),
-            calibration=self._calibration(str(campaign["calibration_id"])),
+            calibration=self._described(calibration, campaign, tables["score_shifts"], wanted.run.alpha),
+            calibration_body=None if calibration is None else calibration.to_json(),
+            lookalikes=() if calibration is None else _lookalikes(calibration, campaign, tables["score_shifts"]),
+            settings=settings_of(self._config),
             assessment=standing[-1] if standing and has_attribution else None,
-            money=_money(wanted, exposed.sums),
+            money=_money(wanted, tables["exposures"]),
             judgements=tuple(self._judgements(wanted.campaign_id)),
             version=__version__,
             audience=wanted.audience,
@@ -178,14 +185,18 @@ class Dossiers:
 
     def _tables(self, wanted: Wanted, exposed: Exposed) -> dict[str, pa.Table]:
         run_id = wanted.run.run_id
-        members, findings = (
-            _of(self._read(table, run_id), wanted.campaign_id) for table in (CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
+        members, findings, groups = (
+            _of(self._read(table, run_id), wanted.campaign_id)
+            for table in (CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS, CAMPAIGN_GROUPS)
         )
         batches = self._read(INGEST_BATCHES, None)
         known = batches.filter(pc.less_equal(batches["started_at"], pa.scalar(self._detected_at(run_id))))
         rows = {
             "members": (members, CAMPAIGN_MEMBERS),
             "findings": (findings, ACCOUNT_FINDINGS),
+            "groups": (groups, CAMPAIGN_GROUPS),
+            "score_shifts": (self._read(SCORE_SHIFTS, run_id), SCORE_SHIFTS),
+            "score_crowd": (self._read(SCORE_CROWD, run_id), SCORE_CROWD),
             "exposure_accounts": (exposed.accounts, EXPOSURE_ACCOUNTS),
             "exposure_days": (exposed.days, EXPOSURE_DAYS),
             "exposure_models": (exposed.models, EXPOSURE_MODELS),
@@ -217,19 +228,30 @@ class Dossiers:
             if row["subject_id"] == campaign_id
         ]
 
-    def _calibration(self, calibration_id: str) -> dict[str, str]:
-        """What the run's calibration rests on; only its id where another release shipped it."""
+    def _calibration(self, calibration_id: str) -> scoring.Calibration | None:
+        """The run's calibration; None where another release shipped it."""
         stored = self._read(CALIBRATIONS, None).to_pylist()
         bodies = [row["body"] for row in stored if row["calibration_id"] == calibration_id]
         found = scoring.Calibration.from_json(bodies[0]) if bodies else scoring.shipped()
-        if found.calibration_id != calibration_id:
+        return found if found.calibration_id == calibration_id else None
+
+    def _described(
+        self, found: scoring.Calibration | None, campaign: Row, shifts: pa.Table, alpha: float
+    ) -> dict[str, str]:
+        """What a calibration rests on and what it says of errors; only its id where its body is not known."""
+        calibration_id = str(campaign["calibration_id"])
+        if found is None:
             return {"calibration_id": calibration_id, "kind": "shipped", "fitted_on": "not known to this release"}
+        is_measured = scoring.measured_signals(shifts, found.signals)
+        wrong = scoring.false_accusations(found, is_measured, alpha=alpha, settings=self._config.scoring)
         return {
             "calibration_id": calibration_id,
             "kind": found.kind,
             "fitted_on": found.origin,
             "windows_of_honest_traffic": f"{found.n_windows:,}",
             "honest_accounts_over_these_windows": f"{found.n_account_windows:,}",
+            "honest_groups_that_would_be_accused_there": f"{wrong.n_groups:,}, with {wrong.n_people:,} accounts",
+            "honest_accounts_accused_in_one_window": f"at most {wrong.bound:.1f} (95 % bound, exact Poisson)",
         }
 
     # -- the ledger ---------------------------------------------------------------------------------------------------
@@ -309,6 +331,21 @@ def _grid(sums: pa.Table) -> pa.Table:
     total = cells.pop(exposure.ALL, 0)
     cells[OTHERS] = total - sum(cells.values())
     return pa.table({"capability": list(cells), "n_cells": list(cells.values())}, schema=GRID.schema)
+
+
+def _lookalikes(calibration: scoring.Calibration, campaign: Row, shifts: pa.Table) -> tuple[Lookalike, ...]:
+    """Every honest class that the campaign was compared with, the one whose scores come nearest first."""
+    seen = calibration.seen_by(scoring.measured_signals(shifts, calibration.signals))
+    known = (Lookalike(o.name, o.n_groups, o.largest, campaign["score"] - o.score_q99) for o in seen.lookalikes)
+    return tuple(sorted(known, key=lambda one: (one.margin, one.name)))
+
+
+def settings_of(config: Config) -> dict[str, Json]:
+    """The settings behind the figures of a dossier, by room: what computing them again needs."""
+    return {
+        "exposure": msgspec.to_builtins(config.exposure),
+        "scoring": msgspec.to_builtins(config.scoring),
+    }
 
 
 def _money(wanted: Wanted, sums: pa.Table) -> Money | None:

@@ -1,10 +1,12 @@
 """Signals of a group become one score, and the score a verdict that counts people."""
 
+from stillwatch.scoring.again import rescored
 from stillwatch.scoring.calibration import Calibration, shipped
 from stillwatch.scoring.customer import single_customer_groups
 from stillwatch.scoring.fit import FitOptions, HonestGroups, fit
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.named import holding
+from stillwatch.scoring.population import false_accusations, measured_signals, shifts_of
 from stillwatch.scoring.refit import Refit, refit
 from stillwatch.scoring.run import (
     READS,
@@ -18,7 +20,7 @@ from stillwatch.scoring.run import (
 )
 from stillwatch.scoring.settings import Settings
 from stillwatch.scoring.shift import Shift
-from stillwatch.scoring.strength import run_shifts, strength_of
+from stillwatch.scoring.strength import strength_of
 from stillwatch.scoring.train import PlantedGroups, Reduction
 
 __all__ = [
@@ -35,15 +37,18 @@ __all__ = [
     "Shift",
     "calibration_row",
     "calibrations",
+    "false_accusations",
     "fit",
     "group_matrix",
     "holding",
+    "measured_signals",
     "only_calibration",
     "refit",
+    "rescored",
     "run",
-    "run_shifts",
     "score_groups",
     "scored",
+    "shifts_of",
     "shipped",
     "single_customer_groups",
     "strength_of",

@@ -18,27 +18,23 @@ from stillwatch.model.tables import (
     GROUP_SIGNALS,
     GROUPS,
     INDICATORS,
+    SCORE_CROWD,
+    SCORE_SHIFTS,
 )
 from stillwatch.model.tier import Tier
 from stillwatch.scoring.calibration import Calibration, shipped
 from stillwatch.scoring.customer import single_customer_groups, unknown_customer_groups
 from stillwatch.scoring.matrix import GroupMatrix, group_matrix
 from stillwatch.scoring.named import is_among, named_groups
+from stillwatch.scoring.population import Placed, crowd_rows, place, shift_rows
 from stillwatch.scoring.scorer import scorer_of
 from stillwatch.scoring.settings import Settings
-from stillwatch.scoring.strength import Strength, measured, strength_of
-from stillwatch.scoring.threshold import accusable, family_thresholds, honest_tail, standing
-from stillwatch.scoring.verdict import (
-    honest_standing,
-    nearest_lookalikes,
-    people_q_values,
-    tiers,
-    window_p_values,
-)
+from stillwatch.scoring.strength import Strength, run_shifts, strength_of, strength_under
+from stillwatch.scoring.verdict import crowd_q_values, nearest_lookalikes, tiers, window_p_values
 from stillwatch.stats.conformal import FloatArray
 
 READS = (GROUPS, GROUP_SIGNALS, GROUP_MEMBERS, ACCOUNTS, CALIBRATIONS, INDICATORS)
-WRITES = (GROUP_SCORES,)
+WRITES = (GROUP_SCORES, SCORE_SHIFTS, SCORE_CROWD)
 
 SHIPPED_AT: Final = datetime(2026, 11, 23, tzinfo=UTC)
 """When the shipped calibration was fitted; its row needs a time, and no `as_of` ever hides it."""
@@ -60,14 +56,18 @@ def run(tables: Tables, run: Run, *, engine: Engine, settings: Settings) -> Tabl
     matrix = group_matrix(groups, signals, calibration.signals)
     whole = groups.filter(pc.invert(groups["is_mixed"]))
     named = named_groups(whole, engine.to_arrow(tables["indicators"]), run.window)
-    strength = strength_of(matrix, calibration)
-    found = scored(
-        matrix.group_ids, strength, calibration, alpha=run.alpha, settings=settings,
-        is_named=is_among(matrix.group_ids, named),
-    )  # fmt: skip
+    shifts = run_shifts(matrix, calibration)
+    strength = strength_under(matrix, calibration, shifts)
+    placed = place(strength, calibration, alpha=run.alpha, settings=settings)
+    found = verdicts(matrix.group_ids, strength, calibration, placed, is_named=is_among(matrix.group_ids, named))
     capped = cap_at_review(found, _not_to_accuse(tables, run, engine))
     mixed = groups.filter(groups["is_mixed"])["group_id"].combine_chunks()
-    return {GROUP_SCORES.name: engine.from_arrow(GROUP_SCORES, without_verdict(capped, mixed))}
+    rows = {
+        GROUP_SCORES: without_verdict(capped, mixed),
+        SCORE_SHIFTS: shift_rows(run.run_id, shifts, strength, calibration.signals),
+        SCORE_CROWD: crowd_rows(run.run_id, placed.crowd),
+    }
+    return {table.name: engine.from_arrow(table, content) for table, content in rows.items()}
 
 
 def _not_to_accuse(tables: Tables, run: Run, engine: Engine) -> pa.Array:
@@ -135,27 +135,36 @@ def scored(
     is_named: NDArray[np.bool_] | None = None,
 ) -> pa.Table:
     """The GROUP_SCORES rows of groups whose strength is known, in their order; `is_named` as in `tiers`."""
-    is_measured = measured(strength.residuals)
-    seen = calibration.seen_by(is_measured)
-    tail = honest_tail(seen, is_measured, settings=settings)
-    thresholds = family_thresholds(tail, people=calibration.n_account_windows, alpha=alpha)
-    evidence, families, scorer = strength.evidence, strength.families, scorer_of(seen)
-    scores, contributions = scorer.scores(evidence), scorer.contributions(evidence)
-    groups = standing(scores, families, accusable(evidence, families, settings), thresholds)
-    honest = honest_standing(tail, thresholds)
+    placed = place(strength, calibration, alpha=alpha, settings=settings)
+    return verdicts(group_ids, strength, calibration, placed, is_named=is_named)
+
+
+def verdicts(
+    group_ids: pa.Array,
+    strength: Strength,
+    calibration: Calibration,
+    placed: Placed,
+    *,
+    is_named: NDArray[np.bool_] | None = None,
+) -> pa.Table:
+    """The GROUP_SCORES rows of groups whose place among honest ones is known, in their order."""
+    scores, groups, seen = placed.scores, placed.groups, placed.seen
+    contributions = scorer_of(seen).contributions(strength.evidence)
     nearest = nearest_lookalikes(strength.residuals, seen)
     quantiles = np.array([lookalike.score_q99 for lookalike in seen.lookalikes])
     names = [lookalike.name for lookalike in seen.lookalikes]
-    verdicts = tiers(scores, families, groups, thresholds, is_named=is_named)
+    found = tiers(scores, strength.families, groups, placed.thresholds, is_named=is_named)
     columns = {
         "group_id": group_ids,
         **_signal_columns(strength, contributions, scores, calibration.signals),
         "score": scores,
-        "p_value": window_p_values(groups, honest, n_windows=calibration.n_windows),
-        "q_value": people_q_values(groups, strength.sizes, honest, n_group_people=calibration.n_group_people),
-        "tier": verdicts.tiers,
-        "is_near": pa.array(verdicts.is_near),
-        "is_lifted": pa.array(verdicts.is_lifted),
+        "p_value": window_p_values(groups, placed.honest, n_windows=calibration.n_windows),
+        "q_value": crowd_q_values(
+            groups.margins, placed.crowd, placed.honest, n_group_people=calibration.n_group_people
+        ),
+        "tier": found.tiers,
+        "is_near": pa.array(found.is_near),
+        "is_lifted": pa.array(found.is_lifted),
         "nearest_lookalike": pa.array([names[place] for place in nearest], pa.string()),
         "margin": scores - quantiles[nearest],
         "calibration_id": pa.array([calibration.calibration_id] * len(scores), pa.string()),

@@ -1,5 +1,6 @@
 """Guard against a deployment whose honest groups lie elsewhere than the calibration's: a run is centred on itself."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,11 +77,21 @@ def settle(
     for window in np.unique(windows).tolist():
         inside = windows == window
         counted = inside & is_counted
-        shifts = {(s.signal, s.family): s for s in population_shifts(residuals[counted], families[counted], signals)}
-        for family in np.unique(families[inside]).tolist():
-            rows = np.flatnonzero(inside & (families == family))
-            for column, signal in enumerate(signals):
-                shift = shifts.get((signal, family)) or shifts.get((signal, ALL_FAMILIES))
-                if shift is not None:
-                    found[rows, column] = shift.settled(residuals[rows, column])
+        shifts = population_shifts(residuals[counted], families[counted], signals)
+        found[inside] = take_off(residuals[inside], families[inside], signals, shifts)
+    return found
+
+
+def take_off(
+    residuals: FloatArray, families: NDArray[np.str_], signals: tuple[str, ...], shifts: Iterable[Shift]
+) -> FloatArray:
+    """The residuals of one run's groups with these shifts taken off: that of the family, or that of all families."""
+    known = {(shift.signal, shift.family): shift for shift in shifts}
+    found = residuals.copy()
+    for family in np.unique(families).tolist():
+        rows = families == family
+        for column, signal in enumerate(signals):
+            shift = known.get((signal, family)) or known.get((signal, ALL_FAMILIES))
+            if shift is not None:
+                found[rows, column] = shift.settled(residuals[rows, column])
     return found

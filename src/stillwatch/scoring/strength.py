@@ -1,6 +1,6 @@
 """How strongly each signal of a group speaks against honesty."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stillwatch.scoring.calibration import ALL_BANDS, ALL_FAMILIES, Calibration, Curve, Ranks
 from stillwatch.scoring.matrix import GroupMatrix
 from stillwatch.scoring.scorer import Evidence
-from stillwatch.scoring.shift import Shift, population_shifts, settle
+from stillwatch.scoring.shift import Shift, population_shifts, settle, take_off
 from stillwatch.stats.conformal import FloatArray, IntArray
 
 CONTEXT_SIGNALS: Final = frozenset({"coverage_entropy", "hour_concentration", "target_share", "youth"})
@@ -71,7 +71,16 @@ def measure(
     matrix: GroupMatrix, curves: Sequence[Curve], ranks: Sequence[Ranks], windows: IntArray | None = None
 ) -> Strength:
     """The strength by these curves and ranks; `windows` as in `strength_of`."""
-    residuals = settled_residuals(matrix, curves, windows)
+    return _ranked(settled_residuals(matrix, curves, windows), matrix, ranks)
+
+
+def strength_under(matrix: GroupMatrix, calibration: Calibration, shifts: Iterable[Shift]) -> Strength:
+    """The strength of some groups of a run whose shifts are known, as `strength_of` gives it for all of them."""
+    residuals = take_off(standardise(matrix, calibration.curves), matrix.families, matrix.signals, shifts)
+    return _ranked(residuals, matrix, calibration.ranks)
+
+
+def _ranked(residuals: FloatArray, matrix: GroupMatrix, ranks: Sequence[Ranks]) -> Strength:
     found = p_values(residuals, matrix, ranks)
     return Strength(matrix.families, residuals, found, matrix.sizes, matrix.volumes, np.log10(matrix.n_tests))
 

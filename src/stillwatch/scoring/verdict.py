@@ -96,24 +96,45 @@ def _best(honest: HonestStanding, rows: NDArray[np.bool_], *, n_windows: int) ->
     return best
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """People in a run's judged groups by margin, falling; what lies at or below the calibration's tail is one entry.
+
+    Of that entry, at -inf, only its people count: every honest person is taken to be above it, however far down it is.
+    """
+
+    margins: FloatArray
+    people: IntArray
+
+    @classmethod
+    def of(cls, margins: FloatArray, sizes: IntArray, floor: float) -> "Crowd":
+        """The crowd of groups with these margins and accounts; `floor` is that of the honest tail."""
+        falling, places = np.unique(-np.where(margins > floor, margins, -np.inf), return_inverse=True)
+        people = np.zeros(falling.size, dtype=np.int64)
+        np.add.at(people, places, sizes)
+        return cls(-falling, people)
+
+
 def people_q_values(groups: Standing, sizes: IntArray, honest: HonestStanding, *, n_group_people: int) -> FloatArray:
-    """Estimated share of honest people among all people in groups of this margin or above, made monotone.
+    """`crowd_q_values` of a run's groups among themselves."""
+    crowd = Crowd.of(groups.margins, sizes, honest.floor)
+    return crowd_q_values(groups.margins, crowd, honest, n_group_people=n_group_people)
+
+
+def crowd_q_values(margins: FloatArray, crowd: Crowd, honest: HonestStanding, *, n_group_people: int) -> FloatArray:
+    """Estimated share of honest people among all people of `crowd` at this margin or above, made monotone.
 
     Honest people above a margin come from the calibration, scaled by the people in judged groups here and there, plus
-    one person, so that no share is ever zero. From the floor down every honest person counts as above.
+    one person, so that no share is ever zero. From the floor down every honest person counts as above. The groups with
+    these margins are themselves in the crowd.
     """
-    order = np.argsort(-groups.margins, kind="stable")
-    own = groups.margins[order]
     down = np.argsort(-honest.margins, kind="stable")
-    at_or_above = np.searchsorted(-honest.margins[down], -own, side="right")
+    at_or_above = np.searchsorted(-honest.margins[down], -crowd.margins, side="right")
     spent = np.append(0, np.cumsum(honest.people[down]))[at_or_above].astype(np.float64)
-    n_honest = np.where(own <= honest.floor, n_group_people, spent) + 1.0
-    ties = np.searchsorted(-own, -own, side="right")
-    people = np.cumsum(sizes[order])[ties - 1]
-    scale = sizes.sum() / max(n_group_people, 1)
-    q = np.empty(own.size)
-    q[order] = monotone_q(n_honest * scale / people)
-    return q
+    n_honest = np.where(crowd.margins <= honest.floor, n_group_people, spent) + 1.0
+    scale = crowd.people.sum() / max(n_group_people, 1)
+    q = monotone_q(n_honest * scale / np.cumsum(crowd.people))
+    return np.asarray(q[np.searchsorted(-crowd.margins, -margins)])
 
 
 def nearest_lookalikes(residuals: FloatArray, calibration: Calibration) -> IntArray:

@@ -3,15 +3,16 @@
 from datetime import date, timedelta
 from typing import Any
 
+from stillwatch.errors import EnvironmentFault
 from stillwatch.evidence.case import Case, Row
-from stillwatch.evidence.report import figures
-from stillwatch.evidence.report.figures import Span
 from stillwatch.evidence.report.summary import summary
 from stillwatch.evidence.report.words import between, inert, moment, money, number, plain_name, prose, short
 from stillwatch.model.attribution import Assessment
 
 ALL = "all"
 MEMBERS_SHOWN = 24
+NETWORK = (560, 400)
+"""Width and height of the picture of the network."""
 VERDICTS = {"accuse": "accusation", "review": "for review"}
 SWINGS_SHOWN = 4
 """Of each head; the inputs that move it most."""
@@ -46,6 +47,15 @@ def content(case: Case, roots: dict[str, str]) -> Content:
             "name": plain_name(case.campaign["nearest_lookalike"]),
             "margin": f"{case.campaign['margin']:+.1f}",
         },
+        "lookalikes": [
+            {
+                "name": plain_name(one.name),
+                "n_groups": number(one.n_groups),
+                "largest": number(one.largest),
+                "margin": f"{one.margin:+.1f}",
+            }
+            for one in case.lookalikes
+        ],
         "judgements": [{name: prose(value) for name, value in row.items()} for row in case.judgements],
         "custody": _custody(case),
         "roots": [{"name": name, "root": root} for name, root in sorted(roots.items())],
@@ -70,32 +80,49 @@ def _daily(case: Case) -> list[tuple[date, int]]:
 
 
 def _figures(case: Case, total: Row) -> dict[str, str]:
-    campaign, models = case.campaign, case.tables["exposure_models"].to_pylist()
+    """Every figure as SVG.
+
+    Raises:
+        EnvironmentFault: Altair or vl-convert is not installed.
+    """
+    try:
+        from stillwatch.evidence import charts
+    except ImportError as error:
+        raise EnvironmentFault(
+            "the report's figures need Altair and vl-convert: install them with `pip install 'stillwatch[report]'`"
+        ) from error
+    models = case.tables["exposure_models"].to_pylist()
     releases = [(inert(row["model"]), row["released_on"]) for row in models if row["released_on"] is not None]
-    members = case.tables["members"].to_pylist()
-    tokens = {str(row["token"]): row["token_kind"] for row in members}
     spans = [
-        Span(row["capability"], row["output_tokens_low"], row["output_tokens"], row["output_tokens_high"])
+        charts.Span(plain_name(row["capability"]), *_ends(row, "output_tokens"), number(row["output_tokens"]))
         for row in sorted(case.tables["exposures"].to_pylist(), key=lambda row: -row["output_tokens"])
         if row["capability"] != ALL and row["output_tokens_high"]
     ]
     drawn = {
-        "timeline": figures.timeline(_daily(case), total["alarm_at"], releases),
-        "network": figures.network([(row["account_id"], str(row["token"])) for row in members], tokens),
-        "waterfall": figures.waterfall(
-            campaign["signals"],
-            campaign["signal_contributions"],
-            baseline=campaign["baseline"],
-            score=campaign["score"],
+        "timeline": (charts.timeline(_daily(case), total["alarm_at"], releases), "Exchanges in flagged slices by day"),
+        "network": (
+            charts.network(case.tables["members"]).properties(width=NETWORK[0], height=NETWORK[1]),
+            "Accounts and the tokens that join them",
         ),
-        "exposure": figures.intervals(spans, "Output tokens taken, by capability"),
-        "coverage": figures.coverage(total["coverage_by_day"], case.run["window_start"]),
+        "waterfall": (charts.waterfall(case.campaign), "What each signal adds to the score"),
+        "exposure": (charts.intervals(spans, "output tokens"), "Output tokens taken, by capability"),
+        "coverage": (
+            charts.coverage(total["coverage_by_day"], case.run["window_start"]),
+            "Share of the capability grid covered, by day",
+        ),
     }
     heads = [] if case.money is None else [row for row in case.money.heads if row["median_usd"] is not None]
     if heads:
-        amounts = [Span(row["title"], row["low_usd"], row["median_usd"], row["high_usd"]) for row in heads]
-        drawn["damages"] = figures.amounts(amounts, "Heads of damage, apart")
-    return drawn
+        worth = [
+            charts.Span(row["title"], row["low_usd"], row["median_usd"], row["high_usd"], money(row["median_usd"]))
+            for row in heads
+        ]
+        drawn["damages"] = (charts.amounts(worth), "Heads of damage, apart")
+    return {name: charts.svg(chart, title) for name, (chart, title) in drawn.items()}
+
+
+def _ends(row: Row, name: str) -> tuple[float, float, float]:
+    return row[f"{name}_low"], row[name], row[f"{name}_high"]
 
 
 def _signals(case: Case) -> list[Row]:

@@ -8,9 +8,14 @@ from stillwatch.evidence.report.content import Content
 
 def html_report(said: Content) -> bytes:
     """The page; equal content gives equal bytes."""
+    figures = {name: Markup(drawn) for name, drawn in said["figures"].items()}  # noqa: S704 - escaped where drawn
+    return rendered("report.html.j2", {**said, "figures": figures})
+
+
+def rendered(template: str, said: Content) -> bytes:
+    """A page of this folder; all text is escaped."""
     environment = Environment(
         loader=PackageLoader("stillwatch.evidence.report", "."), autoescape=select_autoescape(default=True),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    figures = {name: Markup(drawn) for name, drawn in said["figures"].items()}  # noqa: S704 - escaped where drawn
-    return environment.get_template("report.html.j2").render(**{**said, "figures": figures}).encode()
+    return environment.get_template(template).render(**said).encode()

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from stillwatch.model.table import Home, Partition, Table, column
+from stillwatch.model.tables.groups import GROUP_SCORES, GROUPS
 from stillwatch.model.tables.kinds import COUNT, HASH, REAL, TEXT, TEXTS, TIME
 
 CAMPAIGNS = Table(
@@ -55,6 +56,23 @@ CAMPAIGN_MEMBERS = Table(
             column("n", COUNT, unit="exchanges", required=True),
             column("first_seen_at", TIME, required=True),
             column("last_seen_at", TIME, required=True),
+        ]
+    ),
+)
+
+CAMPAIGN_GROUPS = Table(
+    name="campaign_groups",
+    made_by="campaigns",
+    key=("run_id", "campaign_id", "group_id"),
+    partition=Partition.RUN,
+    schema=pa.schema(
+        [
+            column("run_id", TEXT, required=True),
+            column("campaign_id", TEXT, required=True),
+            column("group_id", TEXT, "flagged, through which some member belongs to the campaign", required=True),
+            *(GROUPS.schema.field(name) for name in ("proposal", "token_kind", "n_accounts", "n_exchanges", "n_tests")),
+            *(GROUP_SCORES.schema.field(name) for name in GROUP_SCORES.schema.names if name != "group_id"),
+            column("values", pa.list_(REAL), "conservative values of the signals, parallel to them", required=True),
         ]
     ),
 )

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from stillwatch.model.table import Home, Table, column
+from stillwatch.model.table import Home, Partition, Table, column
 from stillwatch.model.tables.kinds import COUNT, FLAG, HASH, REAL, TEXT, TEXTS, TIME
 
 SLICES = Table(
@@ -145,6 +145,37 @@ GROUP_SCORES = Table(
             column("nearest_lookalike", TEXT, required=True),
             column("margin", REAL, "score minus the 0.99 quantile of that class", required=True),
             column("calibration_id", TEXT, required=True),
+        ]
+    ),
+)
+
+SCORE_SHIFTS = Table(
+    name="score_shifts",
+    made_by="scoring",
+    key=("run_id", "signal", "family"),
+    partition=Partition.RUN,
+    schema=pa.schema(
+        [
+            column("run_id", TEXT, required=True),
+            column("signal", TEXT, "that some judged group had", required=True),
+            column("family", TEXT, "of tokens; all: for families with too few groups of their own", required=True),
+            column("n_groups", COUNT, "that have the signal", unit="groups", required=True),
+            column("centre", REAL, "median of the standardised values; null where too few groups have the signal"),
+            column("spread", REAL, "half of their central 68 % range; null with the centre"),
+        ]
+    ),
+)
+
+SCORE_CROWD = Table(
+    name="score_crowd",
+    made_by="scoring",
+    key=("run_id", "margin"),
+    partition=Partition.RUN,
+    schema=pa.schema(
+        [
+            column("run_id", TEXT, required=True),
+            column("margin", REAL, "score less what accuses in the family; null: at or below the calibration's tail"),
+            column("n_people", COUNT, "in judged groups of this margin", unit="accounts", required=True),
         ]
     ),
 )

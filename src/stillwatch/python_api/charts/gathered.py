@@ -32,13 +32,13 @@ class Charts:
 
     def waterfall(self, campaign_id: str, run_id: str | None = None) -> "alt.LayerChart":
         """What each signal adds to the campaign's score."""
-        from stillwatch.python_api.charts.waterfall import waterfall
+        from stillwatch.evidence.charts.waterfall import waterfall
 
         return waterfall(self._watch.campaign(campaign_id, run_id))
 
     def network(self, campaign_id: str, run_id: str | None = None) -> "alt.LayerChart":
         """The campaign's accounts and the tokens that join them."""
-        from stillwatch.python_api.charts.network import network
+        from stillwatch.evidence.charts.network import network
 
         self._watch.campaign(campaign_id, run_id)
         return network(self._watch.members(campaign_id, run_id).table)

@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.python_api.charts.style import GREY, ORANGE, TIER_COLOURS, TIERS, WIDTH, inline
+from stillwatch.evidence.charts.style import GREY, ORANGE, TIER_COLOURS, TIERS, WIDTH, inline
 from stillwatch.scoring import Calibration
 
 SMALLEST_P: Final = 1e-6

@@ -8,7 +8,7 @@ import altair as alt
 import msgspec
 
 from stillwatch.errors import UsageError
-from stillwatch.python_api.charts.style import BLUE, GREY, ORANGE, WIDTH, inline
+from stillwatch.evidence.charts.style import BLUE, GREY, ORANGE, WIDTH, inline
 
 KNOB: Final = re.compile(r"^(?P<knob>.*?[^\d.\s])\s*(?P<at>\d+(?:\.\d+)?)x?$")
 """A case that ends in a number is a point on the curve of its knob: `dilution 0.9`, `base500`."""

@@ -6,7 +6,7 @@ import altair as alt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.python_api.charts.style import BLUE, GREY, ORANGE, PALE, WIDTH, inline
+from stillwatch.evidence.charts.style import BLUE, GREY, ORANGE, PALE, WIDTH, inline
 
 
 def timeline(days: pa.Table) -> alt.VConcatChart:

@@ -13,6 +13,9 @@ BLUE: Final = "#0072b2"
 ORANGE: Final = "#d55e00"
 GREY: Final = "#9aa5b1"
 PALE: Final = "#cfd8e3"
+INK: Final = "#1b1f24"
+ROW: Final = 24
+"""Height of a row of a bar chart."""
 """Blue and orange of Okabe and Ito (2008), told apart with every common colour blindness; shape or label say it too."""
 TIERS: Final = ("accuse", "review")
 TIER_COLOURS: Final = (ORANGE, BLUE)

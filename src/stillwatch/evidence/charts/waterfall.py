@@ -6,11 +6,10 @@ from typing import Any, Final
 
 import altair as alt
 
-from stillwatch.python_api.charts.style import BLUE, GREY, ORANGE, WIDTH, inline
+from stillwatch.evidence.charts.style import BLUE, GREY, ORANGE, ROW, WIDTH, inline
 
 SMALLEST_STEP: Final = 0.005
 """A remainder under this is rounding."""
-ROW: Final = 24
 
 
 def waterfall(campaign: Mapping[str, Any]) -> alt.LayerChart:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.python_api.charts.style import BLUE, ORANGE, PALE, inline
+from stillwatch.evidence.charts.style import BLUE, ORANGE, PALE, inline
 
 TOKENS_DRAWN: Final = 60
 """Tokens on the ring: more cannot be told apart; the title says how many there are."""
