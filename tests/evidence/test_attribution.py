@@ -133,3 +133,16 @@ def test_a_point_refers_to_a_screening_hit_or_verdict_that_is_there(kept: Attrib
         connection.execute(sa.insert(table), [row | {"found_at": 0, "ended_at": None}])
     kept.write(written(tmp_path, hit))
     assert kept.all()[0].hypotheses[0].supporting[0].ref == "h-1"
+
+
+def test_a_point_refers_to_something_that_a_peer_sent(kept: Attributions, tmp_path: Path) -> None:
+    sighting = "sighting--3f7a4b1e-6d2c-4f58-9b3a-1c8e5d7f2a60"
+    text = WHOLE.replace('kind = "finding"\nref = "c-1"', f'kind = "sighting"\nref = "{sighting}"', 1)
+    with pytest.raises(UsageError, match=sighting):
+        kept.write(written(tmp_path, text))
+    table = STORED["shelved_objects"]
+    row = {column.name: "" for column in table.columns} | {"object_id": sighting, "seq": 1}
+    with kept._state.writing() as connection:
+        connection.execute(sa.insert(table), [row | {"version": 0, "added_at": 0}])
+    kept.write(written(tmp_path, text))
+    assert kept.all()[0].hypotheses[0].supporting[0].ref == sighting

@@ -92,7 +92,7 @@ def campaign_table(
         }
         for number in np.unique(members.campaign).tolist()
     ]
-    rows.sort(key=lambda row: (-float(row["score"]), str(row["campaign_id"])))  # type: ignore[arg-type]
+    rows.sort(key=lambda row: (-float(row["score"]), str(row["campaign_id"])))
     return pa.Table.from_pylist(rows, schema=CAMPAIGNS.schema)
 
 

@@ -64,7 +64,7 @@ class PointKind(Enum):
     """A campaign id, an account id or a signal of this workspace."""
     SCREENING_HIT = "screening_hit"
     SIGHTING = "sighting"
-    """What a peer saw."""
+    """What a peer sent: the STIX id of a sighting, an indicator or another object that came in."""
     PROVENANCE_VERDICT = "provenance_verdict"
     DOCUMENT = "document"
     OBSERVATION = "observation"

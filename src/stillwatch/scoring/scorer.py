@@ -84,7 +84,7 @@ class LabelFreeSum:
 
     def scores(self, evidence: Evidence) -> FloatArray:
         """The corrected sum (Bonferroni within the strata of one token)."""
-        return np.maximum(self.contributions(evidence).sum(axis=1) - evidence.log10_tests, 0.0)
+        return np.asarray(np.maximum(self.contributions(evidence).sum(axis=1) - evidence.log10_tests, 0.0))
 
     def contributions(self, evidence: Evidence) -> FloatArray:
         """Weight times -log10 p."""

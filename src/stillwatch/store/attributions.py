@@ -26,8 +26,9 @@ from stillwatch.store.state import State
 WRITTEN: Final = "attribution.written"
 EVENTS: Final = {"approved": "attribution.approved", "withdrawn": "attribution.withdrawn"}
 LINKED: Final = {
-    PointKind.SCREENING_HIT: STORED["screening_hits"].c.hit_id,
-    PointKind.PROVENANCE_VERDICT: STORED["provenance_verdicts"].c.verdict_id,
+    PointKind.SCREENING_HIT: (STORED["screening_hits"].c.hit_id,),
+    PointKind.PROVENANCE_VERDICT: (STORED["provenance_verdicts"].c.verdict_id,),
+    PointKind.SIGHTING: (STORED["shelved_objects"].c.object_id, STORED["indicators"].c.indicator_id),
 }
 """Where the rows are that a point of these kinds refers to; other kinds have no rows here and are kept as written."""
 _ATTRIBUTIONS, _EVENTS = STORED["attributions"], STORED["attribution_events"]
@@ -44,7 +45,7 @@ class Attributions:
         """Store an assessment, not yet approved.
 
         Raises:
-            UsageError: it refers to a screening hit or provenance verdict that is not there.
+            UsageError: it refers to a screening hit, a provenance verdict or something of a peer that is not there.
         """
         self._check_links(assessment)
         rows = [_row(assessment, position, one) for position, one in enumerate(assessment.hypotheses)]
@@ -62,12 +63,13 @@ class Attributions:
     def _check_links(self, assessment: Assessment) -> None:
         points = [point for one in assessment.hypotheses for point in (*one.supporting, *one.contradicting)]
         with self._state.reading() as connection:
-            for kind, column in LINKED.items():
-                wanted = {point.ref for point in points if point.kind is kind}
-                known = set(connection.scalars(sa.select(column).where(column.in_(sorted(wanted)))))
-                if wanted - known:
+            for kind, columns in LINKED.items():
+                unknown = {point.ref for point in points if point.kind is kind}
+                for column in columns:
+                    unknown -= set(connection.scalars(sa.select(column).where(column.in_(sorted(unknown)))))
+                if unknown:
                     raise UsageError(
-                        f"there is no {kind.value.replace('_', ' ')} {', '.join(map(repr, sorted(wanted - known)))}: "
+                        f"there is no {kind.value.replace('_', ' ')} {', '.join(map(repr, sorted(unknown)))}: "
                         "refer to it by its id, or give what you know as a document or an observation"
                     )
 
