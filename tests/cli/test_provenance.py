@@ -11,7 +11,7 @@ from stillwatch.cli.app import main
 from stillwatch.provenance.canary.keys import campaign_key
 from stillwatch.provenance.canary.marks import Mark
 from stillwatch.provenance.canary.plan import CanaryPlan
-from stillwatch.provenance.twins.sampler import Twin
+from stillwatch.provenance.twins.sampler import Served, Twin
 from stillwatch.store.workspace import Workspace
 
 
@@ -86,27 +86,61 @@ def test_a_canary_plan_that_the_ledger_lacks_is_refused(folder: Path, capsys: py
     assert "ledger" in capsys.readouterr().err
 
 
-def test_twins_from_files_reach_their_rung(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    twins = [Twin(f"c{n}", f"what about {n}", f"served {n}", f"twin {n}", "m", 0.7) for n in range(80)]
-    (folder / "twins.jsonl").write_bytes(b"".join(msgspec.json.encode(twin) + b"\n" for twin in twins))
-    rows = [{"prompt_id": f"c{n}", "served_logprob": -10.0, "twin_logprob": -12.0} for n in range(80)]
+TEST_TWINS = ["provenance", "test", "twins", "scored.jsonl", "--twins", "a.jsonl", "--twins", "b.jsonl", "--metric"]
+
+
+def seal(folder: Path, *, sealed: tuple[str, ...] = ("a", "b")) -> None:
+    """Two files of twins that a suspect finds less likely than the served answers; the ledger holds what is sealed."""
+    from stillwatch.config import Config
+    from stillwatch.pipeline.provenance import Provenance
+    from stillwatch.python_api import now
+
+    rows = []
+    for name in ("a", "b"):
+        calls = [Served(f"{name}{n}", f"what about {name} {n}", f"served {n}", "m", 0.7, 9) for n in range(40)]
+        twins = [Twin(call.call_id, call.prompt, call.output, "twin", "m", 0.7) for call in calls]
+        if name in sealed:
+            with Workspace.open(folder / "workspace") as workspace:
+                opened = Provenance(workspace, Config(), clock=now)
+                twins, _, _ = opened.seal_twins(calls, lambda call: (f"twin {call.call_id}", call.model), 1.0)
+        (folder / f"{name}.jsonl").write_bytes(b"".join(msgspec.json.encode(twin) + b"\n" for twin in twins))
+        rows += [{"prompt_id": call.call_id, "served_logprob": -10.0, "twin_logprob": -12.0} for call in calls]
     (folder / "scored.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = [
-        "provenance",
-        "test",
-        "twins",
-        "scored.jsonl",
-        "--twins",
-        "twins.jsonl",
-        "--metric",
-        "logprob",
-        "-o",
-        "t.json",
-    ]
-    assert main(command) == 0
+
+
+def test_sealed_twins_of_several_files_reach_their_rung(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seal(folder)
+    assert main([*TEST_TWINS, "logprob", "-o", "t.json"]) == 0
+    assert json.loads((folder / "t.json").read_text())["n"] == 80
     capsys.readouterr()
-    assert main(["provenance", "verdict", "t.json", "--suspect", "s-1"]) == 0
+    assert main(["provenance", "verdict", "t.json", "--suspect", "s-1", "--report", "section.html"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "supported_if_twins_are_accepted"
+    assert "Permuted labels" in (folder / "section.html").read_text()
+
+
+def test_twins_whose_seal_the_ledger_lacks_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seal(folder, sealed=("a",))
+    assert main([*TEST_TWINS, "logprob"]) == 4
+    said = capsys.readouterr().err
+    assert "b.jsonl is not in this workspace's ledger" in said
+
+
+def test_one_twin_changed_after_the_seal_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seal(folder)
+    (folder / "a.jsonl").write_text((folder / "a.jsonl").read_text().replace("twin a7", "twin a7x"))
+    assert main([*TEST_TWINS, "logprob"]) == 4
+    assert "a.jsonl" in capsys.readouterr().err
+
+
+def test_another_metric_than_the_plans_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seal(folder)
+    (folder / "prompts.jsonl").write_text('{"prompt_id": "a0", "prompt": "x"}\n')
+    (folder / "plan.toml").write_text(
+        'suspect = "s"\nmodel = "m"\nprompts = "prompts.jsonl"\nhypotheses = ["h"]\n'
+        '[alpha]\ntwin_sign = 0.001\n[metrics]\ntwin_sign = "continuation"\n'
+    )
+    assert main([*TEST_TWINS, "logprob", "--plan", "plan.toml"]) == 4
+    assert "the registered plan says continuation" in capsys.readouterr().err
 
 
 def test_a_forged_finding_of_another_test_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

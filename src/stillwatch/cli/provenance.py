@@ -237,7 +237,7 @@ def canaries(
 
 @test.command
 def twins(
-    answers: Path, *, twins: Path, metric: Literal["logprob", "continuation", "overlap"], seed: int = 7,
+    answers: Path, *, twins: list[Path], metric: Literal["logprob", "continuation", "overlap"], seed: int = 7,
     plan: PlanFlag = None, output: OutputFlag = None,
 ) -> None:  # fmt: skip
     """Test whether a suspect stands closer to served answers than to their twins (grade A-).
@@ -249,17 +249,29 @@ def twins(
     answers
         prompt_id (the twin's call_id) with served_logprob and twin_logprob; output for `overlap` and `continuation`.
     twins
-        What `seal-twins` wrote.
+        What `seal-twins` wrote; name each file where there are several. The ledger must hold their seals.
     metric
         Fixed before the suspect was asked.
     plan
         The registered plan that asked for the answers.
     """
-    from stillwatch.provenance.files import as_registered, registered_levels, twins_from_files
+    from stillwatch.provenance.files import (
+        as_registered,
+        check_metric,
+        read_twins,
+        registered_levels,
+        twins_from_files,
+    )
 
     registered = _plan(plan)
-    settings = registered_levels(current().settings().config.provenance, registered)
-    finding = twins_from_files(twins, answers, metric=metric, settings=settings, seed=seed)
+    check_metric(metric, registered)
+    sealed = {path: read_twins(path) for path in twins}
+    with _opened() as opened:
+        for path, pairs in sealed.items():
+            opened.check_sealed(pairs, path)
+        settings = registered_levels(opened.settings, registered)
+    together = [pair for pairs in sealed.values() for pair in pairs]
+    finding = twins_from_files(together, answers, metric=metric, settings=settings, seed=seed)
     _write(as_registered(finding, answers, registered), output)
 
 

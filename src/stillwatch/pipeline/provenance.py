@@ -22,7 +22,7 @@ from stillwatch.provenance.finding import Finding
 from stillwatch.provenance.probe.client import Client
 from stillwatch.provenance.probe.collect import Collected, collect
 from stillwatch.provenance.probe.plan import Registered, register
-from stillwatch.provenance.twins.sampler import Refused, Resample, Served, Twin, make_twins, seal_twins
+from stillwatch.provenance.twins.sampler import Refused, Resample, Served, Twin, make_twins, seal_twins, seals_digest
 from stillwatch.provenance.verdict import Conclusion, reach
 from stillwatch.store.schema import microseconds
 from stillwatch.store.verdicts import Verdicts
@@ -104,7 +104,15 @@ class Provenance:
         Raises:
             ProvenanceError: it does not, so the plan may have been made after the suspect.
         """
-        self._check("canary_plan", plan.digest, f"canary plan {plan.plan_id}")
+        self._check("canary_plan", "plan_digest", plan.digest, f"canary plan {plan.plan_id}")
+
+    def check_sealed(self, twins: Sequence[Twin], path: Path) -> None:
+        """Whether the ledger holds the seal of the twins in the file at `path`.
+
+        Raises:
+            ProvenanceError: it does not, so a twin may have been chosen after the suspect was seen.
+        """
+        self._check("twins_sealed", "digest", seals_digest(twins), f"the seal of the twins in {path}")
 
     def seal_twins(self, served: Sequence[Served], resample: Resample, share: float) -> tuple[list[Twin], list[Refused], str]:  # fmt: skip  # noqa: E501
         """Twins of the drawn exchanges, those that can have none, and the digest of the ledger entry."""
@@ -113,7 +121,7 @@ class Provenance:
 
     def probe(self, registered: Registered, client: Client, path: Path) -> Collected:
         """Register the plan, then ask; a plan that is in the ledger already is not registered again."""
-        if not self._has("provenance_plan", registered.digest):
+        if not self._has("provenance_plan", "plan_digest", registered.digest):
             if path.exists() and path.stat().st_size:
                 raise ProvenanceError(f"{path} has answers and the plan is not registered; name another file")
             register(registered, self.append)
@@ -126,7 +134,7 @@ class Provenance:
             ProvenanceError: the plan is not in the ledger, or a finding's level is not the plan's.
         """
         if registered is not None:
-            self._check("provenance_plan", registered.digest, "the probe plan")
+            self._check("provenance_plan", "plan_digest", registered.digest, "the probe plan")
             _check_levels(findings, registered)
         weights = registered.plan.weights if registered is not None and registered.plan.weights else None
         conclusion = reach(findings, weights)
@@ -156,12 +164,12 @@ class Provenance:
         """All verdicts that were recorded."""
         return Verdicts(self._workspace.state).rows()
 
-    def _has(self, kind: str, plan_digest: str) -> bool:
+    def _has(self, kind: str, name: str, digest: str) -> bool:
         entries = self._workspace.ledger.entries(kind)
-        return any(msgspec.json.decode(entry.body, type=dict).get("plan_digest") == plan_digest for entry in entries)
+        return any(msgspec.json.decode(entry.body, type=dict).get(name) == digest for entry in entries)
 
-    def _check(self, kind: str, plan_digest: str, what: str) -> None:
-        if not self._has(kind, plan_digest):
+    def _check(self, kind: str, name: str, digest: str, what: str) -> None:
+        if not self._has(kind, name, digest):
             raise ProvenanceError(f"{what} is not in this workspace's ledger; nothing shows that it came first")
 
 

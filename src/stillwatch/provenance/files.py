@@ -1,5 +1,6 @@
 """The tests on files, as the command line has them: what to read for each, and at which level it is run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,6 +23,7 @@ from stillwatch.provenance.passive.channels import CHANNELS
 from stillwatch.provenance.probe.plan import Registered
 from stillwatch.provenance.settings import Settings
 from stillwatch.provenance.twins.continuation import continuation_gaps
+from stillwatch.provenance.twins.run import TEST as TWIN_TEST
 from stillwatch.provenance.twins.run import Metric, log_probability_gaps, overlap_gaps, twin_sign
 from stillwatch.provenance.twins.sampler import Served, Twin
 from stillwatch.sketches import sketch_prompts
@@ -160,14 +162,24 @@ def _lines(path: Path, kind: type[Line]) -> list[Line]:
         raise ProvenanceError(f"{path} cannot be read as lines of {kind.__name__}: {type(error).__name__}") from error
 
 
-def twins_from_files(twins: Path, answers: Path, *, metric: Metric, settings: Settings, seed: int) -> Finding:
+def check_metric(metric: Metric, registered: Registered | None) -> None:
+    """Whether the plan lets the twins be compared by `metric`.
+
+    Raises:
+        ProvenanceError: the plan fixed another one.
+    """
+    planned = metric if registered is None else registered.plan.metrics.get(TWIN_TEST, metric)
+    if planned != metric:
+        raise ProvenanceError(f"twins are to be compared by {metric}; the registered plan says {planned}")
+
+
+def twins_from_files(pairs: Sequence[Twin], answers: Path, *, metric: Metric, settings: Settings, seed: int) -> Finding:
     """The sign test of a suspect on twins.
 
     With metric `overlap` or `continuation` the answers have `prompt_id` (the call id of the
     twin, or the id that `continuation_prompts` gave) and `output`, any number of samples;
     with `logprob` they have `prompt_id`, `served_logprob` and `twin_logprob`.
     """
-    pairs = read_twins(twins)
     if metric != "logprob":
         said: dict[str, list[str]] = {}
         for row in read_answers(answers).to_pylist():

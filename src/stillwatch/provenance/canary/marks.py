@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.provenance.canary.keys import keyed_words
-from stillwatch.provenance.finding import Control, Finding, Grade, Part
+from stillwatch.provenance.finding import Control, Finding, Grade, Part, Plot
 from stillwatch.provenance.settings import CanarySettings
 from stillwatch.stats.multiple_testing import holm
 from stillwatch.stats.random_sums import bernoulli_sum
@@ -92,10 +92,12 @@ def mark_keyrank(pairs: Pairs, marks: dict[str, Mark], decoys: list[bytes], *, s
     scores = pairs.scores([mark.key for mark in marks.values()], share)
     p_values = np.array([max(null.at_least(int(score)), SMALLEST_P) for score in scores])
     adjusted = holm(p_values)
-    z = (scores - null.mean) / max(null.deviation, 1e-9)
+    deviation = max(null.deviation, 1e-9)
+    z = (scores - null.mean) / deviation
     best = int(np.argmin(p_values))
     n_control = min(len(decoys), max(_CONTROL_PAIRS // max(pairs.weights.size, 1), 1))
-    levels = [null.at_least(int(pairs.scores([key], share)[0])) for key in decoys[:n_control]]
+    decoy_scores = np.array([pairs.scores([key], share)[0] for key in decoys[:n_control]], dtype=np.int64)
+    levels = [null.at_least(int(score)) for score in decoy_scores]
     return Finding(
         test=TEST,
         grade=Grade.A,
@@ -119,4 +121,6 @@ def mark_keyrank(pairs: Pairs, marks: dict[str, Mark], decoys: list[bytes], *, s
         ),
         controls=(Control("decoy keys", n_control, sum(level <= CONTROL_LEVEL for level in levels), CONTROL_LEVEL),),
         refusals=() if pairs.weights.size else ("no pair of tokens was seen",),
-    )
+        plots=(Plot("Decoy keys and the best campaign's key", "weight of green pairs, standard deviations",
+                    tuple(np.round((decoy_scores - null.mean) / deviation, 4).tolist()), float(z[best])),),
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.provenance.finding import Control, Finding, Grade
+from stillwatch.provenance.finding import Control, Finding, Grade, Plot
 from stillwatch.provenance.passive.channels import token_grams, word_tokens
 from stillwatch.provenance.settings import TwinSettings
 from stillwatch.provenance.twins.prompts import distinct_prompts
@@ -15,6 +15,7 @@ from stillwatch.provenance.twins.sampler import Twin
 from stillwatch.stats.conformal import conformal_p
 from stillwatch.stats.signs import sign_power, sign_test
 
+Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
 TEST: Final = "twin_sign"
@@ -24,6 +25,8 @@ with when it is given the first words; `overlap`: which its own answers repeat m
 POWER_SHARE: Final = 0.6
 """Share of decided pairs that power is stated for; a student of three passes had 0.64 with log-probabilities."""
 N_FLIPS: Final = 999
+N_DRAWN: Final = 500
+"""Permutations that the dossier draws."""
 CONTROL_LEVEL: Final = 0.01
 
 
@@ -73,6 +76,7 @@ def twin_sign(
     n_for, n_against, n_ties = (int(np.sum(signs == sign)) for sign in (1, -1, 0))
     result = sign_test(n_for, n_against, n_ties)
     n_decided = n_for + n_against
+    permuted = rng.binomial(n_decided, 0.5, size=N_FLIPS)
     return Finding(
         test=TEST,
         grade=Grade.A_MINUS,
@@ -91,17 +95,18 @@ def twin_sign(
             "served answers were not published",
             "the metric was fixed before the suspect was asked",
         ),
-        controls=(_flipped(signs[signs != 0], result.p_value, rng),),
+        controls=(_permuted_labels(permuted, n_for, n_decided, result.p_value),),
         refusals=_refusals(twins, n_decided, settings),
         notes=(f"{len(twins)} twins, {kept.size} distinct prompts, {n_for}:{n_against} decided, {n_ties} ties",),
-    )
+        plots=(Plot("Permuted labels and the true ones", "share of decided pairs closer to the served answer",
+                    tuple(np.round(permuted[:N_DRAWN] / n_decided, 4).tolist()), result.share),) if n_decided else (),
+    )  # fmt: skip
 
 
-def _flipped(signs: Reals, p_value: float, rng: np.random.Generator) -> Control:
+def _permuted_labels(permuted: Ints, n_for: int, n_decided: int, p_value: float) -> Control:
     """Labels served and twin swapped at random in each pair: the test must flag its level and no more."""
-    n_for = rng.binomial(signs.size, 0.5, size=N_FLIPS) if signs.size else np.zeros(N_FLIPS, dtype=np.int64)
-    flagged = sum(sign_test(int(n), int(signs.size - n)).p_value <= CONTROL_LEVEL for n in n_for)
-    rank = float(conformal_p([float(np.sum(signs > 0))], n_for)[0])
+    flagged = sum(sign_test(int(n), int(n_decided - n)).p_value <= CONTROL_LEVEL for n in permuted)
+    rank = float(conformal_p([float(n_for)], permuted)[0])
     return Control("label permutation", N_FLIPS, flagged, CONTROL_LEVEL,
                    f"rank of the true labels {rank:.2g}, exact p {p_value:.2g}")  # fmt: skip
 
