@@ -16,6 +16,9 @@ from tests.gateways.envoy import CALL, free_port
 
 ENVIRONMENT: Final = "STILLWATCH_TEST_LITELLM"
 """Names the folder of a virtual environment with LiteLLM; without it `.venv-gateways`, which `make gateways` makes."""
+SECOND_MODEL: Final = """model_list:
+  - model_name: m-2
+    litellm_params: {{model: openai/m-2, api_key: sk-none, api_base: "http://127.0.0.1:{}/v1"}}"""
 START_SECONDS: Final = 240.0
 """LiteLLM imports for half a minute on a busy machine."""
 
@@ -44,14 +47,20 @@ class Proxy:
 
 
 @contextmanager
-def litellm(folder: Path, *, stillwatch: int, key: str, callback: str, fallback: str = "fail_open") -> Iterator[Proxy]:
-    """LiteLLM on the example's configuration, with this test's port in it and no way out but the loopback address."""
+def litellm(
+    folder: Path, *, stillwatch: int, key: str, callback: str, fallback: str = "fail_open", model: int = 9
+) -> Iterator[Proxy]:
+    """LiteLLM on the example's configuration, with this test's port in it and no way out but the loopback address.
+
+    Beside the example's model that says one thing it has `m-2`, which answers on the port `model`.
+    """
     folder.mkdir()
     text = (REPOSITORY / "examples" / "litellm.yaml").read_text()
     changes = {
         "http://127.0.0.1:8721": f"http://127.0.0.1:{stillwatch}",
         "unreachable_fallback: fail_open": f"unreachable_fallback: {fallback}",
         "callbacks: litellm_stillwatch.logger": f"callbacks: {callback}",
+        "model_list:": SECOND_MODEL.format(model),
     }
     for shown, own in changes.items():
         assert text.count(shown) == 1, shown
