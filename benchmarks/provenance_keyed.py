@@ -18,6 +18,7 @@ from stillwatch.provenance.canary.keyrank import observed_cells
 from stillwatch.provenance.canary.keys import decoy_keys
 from stillwatch.provenance.canary.marks import Pairs, green
 from stillwatch.provenance.canary.power import simulated_power
+from stillwatch.provenance.demo.ngram import NGrams
 from stillwatch.provenance.demo.run import marked_students, twin_students
 from stillwatch.provenance.files import prompt_classes
 from stillwatch.provenance.passive.channels import word_tokens
@@ -86,7 +87,7 @@ def print_power(seed: int) -> None:
 
 def print_students(seed: int, n_students: int) -> None:
     for number in range(n_students):
-        for outcome in marked_students(np.random.default_rng(seed + number), 400, 1500):
+        for outcome in marked_students(NGrams(), np.random.default_rng(seed + number), 400, 1500):
             finding = outcome.finding
             print(f"seed {seed + number}, {outcome.suspect}: z {finding.effect_value:.1f}, p {finding.p_value:.2g}")
 
@@ -96,7 +97,7 @@ def print_twins(seed: int, n_runs: int) -> None:
     p_values, worst = [], 0.0
     rng = np.random.default_rng(seed)
     for number in range(n_runs):
-        findings = {o.suspect: o.finding for o in twin_students(np.random.default_rng(seed + number), 150)}
+        findings = {o.suspect: o.finding for o in twin_students(NGrams(), np.random.default_rng(seed + number), 150)}
         worst = max(worst, findings["student of the served answers"].p_value)
         control = findings["student of other answers of the teacher"]
         n_for = round(control.effect_value * control.n)

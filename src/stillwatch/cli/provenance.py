@@ -331,13 +331,21 @@ def verdicts(*, format: Format = "table", output: OutputFlag = None) -> None:
 
 
 @provenance.command
-def demo(*, seed: int = 7) -> None:
-    """Show the tests on tiny n-gram models: students of marked and of served answers, and controls. Takes seconds.
+def demo(*, students: Literal["ngram", "neural"] = "ngram", seed: int = 7) -> None:
+    """Show the tests on tiny models: students of marked and of served answers, and controls.
 
-    Example: stillwatch provenance demo
+    Example: stillwatch provenance demo --students neural
+
+    Parameters
+    ----------
+    students
+        Models that count words, in seconds; or networks that are trained, in minutes (extra `provenance`).
     """
-    from stillwatch.provenance.demo import demonstrate
+    from stillwatch.provenance.demo.neural import Networks
+    from stillwatch.provenance.demo.ngram import NGrams
+    from stillwatch.provenance.demo.run import demonstrate
 
+    outcomes = demonstrate(NGrams(), seed=seed) if students == "ngram" else demonstrate(Networks(), seed=seed, n_prompts=1500)  # fmt: skip  # noqa: E501
     rows: list[Row] = [
         {
             "suspect": outcome.suspect,
@@ -347,7 +355,7 @@ def demo(*, seed: int = 7) -> None:
             "effect": outcome.finding.effect_value,
             "rejects": outcome.finding.rejects,
         }
-        for outcome in demonstrate(seed=seed)
+        for outcome in outcomes
     ]
     show_table(rows, list(rows[0]))
 

@@ -50,26 +50,31 @@ class Model:
         known = total[previous] > 0
         return np.where(known, counts[previous] / np.maximum(total[previous], 1.0), otherwise)
 
-    def answers(self, prompts: Ints, rng: np.random.Generator) -> Ints:
+    def answers(self, prompts: Ints, rng: np.random.Generator, begun: Ints | None = None) -> Ints:
         """One answer to each prompt, (n_prompts, N_TOKENS); with a mark, green words are more likely."""
-        answers = np.empty((prompts.size, N_TOKENS), dtype=np.int64)
+        begun = rng.integers(N_WORDS, size=(prompts.size, 1)) if begun is None else begun
+        n_begun = begun.shape[1]
+        answers = np.concatenate([begun, np.empty((prompts.size, N_TOKENS - n_begun), dtype=np.int64)], axis=1)
         boost = self._boost()
-        for place, prompt in enumerate(prompts):
+        for prompt in np.unique(prompts):
             chances = self.chances(int(prompt), np.arange(N_WORDS)) * boost
             steps = np.cumsum(chances / chances.sum(axis=1, keepdims=True), axis=1)
-            word = int(rng.integers(N_WORDS))
-            for position, draw in enumerate(rng.random(N_TOKENS)):
-                word = min(int(np.searchsorted(steps[word], draw)), N_WORDS - 1)
-                answers[place, position] = word
+            rows = np.flatnonzero(prompts == prompt)
+            for place in range(n_begun, N_TOKENS):
+                drawn = (steps[answers[rows, place - 1]] < rng.random((rows.size, 1))).sum(axis=1)
+                answers[rows, place] = np.minimum(drawn, N_WORDS - 1)
         return answers
 
-    def log_probability(self, prompt: int, answer: Ints) -> float:
-        """Natural logarithm of the chance of an answer after its first word."""
-        chances = self.chances(prompt, answer[:-1])
-        return float(np.log(chances[np.arange(answer.size - 1), answer[1:]]).sum())
+    def log_probabilities(self, prompts: Ints, answers: Ints) -> Reals:
+        """Natural logarithm of the chance of each answer after its first word, (n_prompts,)."""
+        steps = np.arange(answers.shape[1] - 1)
+        return np.array([
+            np.log(self.chances(int(prompt), answer[:-1])[steps, answer[1:]]).sum()
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ])  # fmt: skip
 
-    def marked(self, mark: Mark | None) -> "Model":
-        """The same model, served with a mark (None: without)."""
+    def marked(self, mark: Mark) -> "Model":
+        """The same model, served with a mark."""
         return replace(self, mark=mark)
 
     def _boost(self) -> Reals:
@@ -80,23 +85,25 @@ class Model:
         return np.asarray(boost.reshape(N_WORDS, N_WORDS))
 
 
-def make_teacher(n_prompts: int, rng: np.random.Generator) -> Model:
-    """A teacher with a language of its own and a topic for each prompt."""
-    language = rng.dirichlet(np.full(N_WORDS, 0.15), size=N_WORDS)
-    topics = np.zeros((n_prompts, N_WORDS))
-    for prompt in range(n_prompts):
-        topics[prompt, rng.choice(N_WORDS, TOPIC_WORDS, replace=False)] = rng.dirichlet(np.ones(TOPIC_WORDS))
-    return Model(language, topics, {})
+@dataclass(frozen=True, slots=True)
+class NGrams:
+    """The school of n-gram models: pure numpy, seconds."""
 
+    def teacher_and_stranger(self, n_prompts: int, rng: np.random.Generator) -> tuple[Model, Model]:
+        """Two models with a language each, and one topic for each prompt that both know."""
+        topics = np.zeros((n_prompts, N_WORDS))
+        for prompt in range(n_prompts):
+            topics[prompt, rng.choice(N_WORDS, TOPIC_WORDS, replace=False)] = rng.dirichlet(np.ones(TOPIC_WORDS))
+        teacher, stranger = (Model(rng.dirichlet(np.full(N_WORDS, 0.15), size=N_WORDS), topics, {}) for _ in range(2))
+        return teacher, stranger
 
-def train_student(base: Model, prompts: Ints, answers: Ints, *, memorises: bool = False) -> Model:
-    """A student: the base model's language as a prior, moved by the answers that it reads.
-
-    With `memorises` it also keeps the answers to each prompt, as a student after many passes does.
-    """
-    counts = PRIOR * base.language
-    np.add.at(counts, (answers[:, :-1].ravel(), answers[:, 1:].ravel()), 1.0)
-    memory: dict[int, Ints] = {}
-    if memorises:
-        memory = {int(prompt): answers[prompts == prompt] for prompt in np.unique(prompts)}
-    return Model(counts / counts.sum(axis=1, keepdims=True), base.topics, memory)
+    def student(
+        self, stranger: Model, prompts: Ints, answers: Ints, _rng: np.random.Generator, /, *, memorises: bool
+    ) -> Model:
+        """The stranger's language as a prior, moved by the answers; with `memorises` it also keeps those answers."""
+        counts = PRIOR * stranger.language
+        np.add.at(counts, (answers[:, :-1].ravel(), answers[:, 1:].ravel()), 1.0)
+        memory: dict[int, Ints] = {}
+        if memorises:
+            memory = {int(prompt): answers[prompts == prompt] for prompt in np.unique(prompts)}
+        return Model(counts / counts.sum(axis=1, keepdims=True), stranger.topics, memory)
