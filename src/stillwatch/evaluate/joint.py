@@ -1,22 +1,19 @@
 """The suite `joint`: campaigns that spread over three laboratories, alone and with what private matching tells."""
 
-import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stillwatch.evaluate.laboratory import KINDS, Compared, Laboratory, compare_all, laboratories
 from stillwatch.evaluate.outcomes import Fate, Part, fate_of, honest_accounts
 from stillwatch.evaluate.recall import fates_of
 from stillwatch.evaluate.report import Body, Table
 from stillwatch.evaluate.suite import Bench, Suite
 from stillwatch.evaluate.worlds import Judged, Scene, build_scene, judge
-from stillwatch.guard import load_policy, shipped_policy
-from stillwatch.model.tables import INDICATORS
 from stillwatch.simulate import Campaign
 
 N_LABS: Final = 3
@@ -27,79 +24,49 @@ CAMPAIGNS: Final = (
     Campaign(name="24 accounts, diluted", n_accounts=24, dilution=0.9),
     Campaign(name="60 accounts, evasive", n_accounts=60, **_EVASIVE),  # type: ignore[arg-type]
     Campaign(name="150 accounts, evasive", n_accounts=150, **_EVASIVE),  # type: ignore[arg-type]
-)
+    Campaign(
+        name="90 accounts, cards and exits alone", n_accounts=90, paraphrase=1.0, shares_system=False,
+        shares_tools=False, p_share=1.0, cluster=45, **_EVASIVE,  # type: ignore[arg-type]
+    ),
+)  # fmt: skip
 READING: Final = (
     "One world is dealt to three laboratories by a hash of the account, so that honest frameworks and prompts are in "
-    "common too. Near tokens of each pair are compared by plain intersection, which tests show equal to the protocol; "
-    "what both hold lifts groups to review. Nobody is accused for it: as many are accused together as alone."
+    "common too; addresses, cards and devices are pseudonyms under a key of each laboratory. Every pair goes through "
+    "the protocol of private matching, signed and message by message, once for texts and once for each sealed "
+    "identity, and people on both sides consent wherever enough is common; what both hold lifts groups to review. "
+    "Nobody is accused for it: as many are accused together as alone."
 )
 
 
 def measure(seed: int, bench: Bench) -> Part:
     """Each laboratory judges its part alone; then near tokens are compared pairwise, and each judges again."""
     scene = build_scene(bench.world(CAMPAIGNS), seed=seed)
-    parts = [dealt(scene, lab) for lab in range(N_LABS)]
-    alone = []
-    for done, part in enumerate(parts):
-        bench.progress("laboratories", done, 2 * N_LABS)
-        alone.append(judge(part, bench.calibration, engine=bench.engine, config=bench.config))
-    told = matched([near_tokens(one) for one in alone])
-    together = []
-    for done, (part, tokens) in enumerate(zip(parts, told, strict=True)):
-        bench.progress("laboratories", N_LABS + done, 2 * N_LABS)
-        rows = indicators(tokens, part)
-        together.append(
-            judge(part, bench.calibration, engine=bench.engine, config=bench.config, indicators=rows)
-        )  # fmt: skip
+    with laboratories(scene, N_LABS, seed=seed) as labs:
+        alone = [_judged(lab, bench, number) for number, lab in enumerate(labs)]
+        for lab, judged in zip(labs, alone, strict=True):
+            lab.hold(judged)
+        told, compared = compare_all(labs, bench.config)
+        together = [
+            _judged(lab, bench, N_LABS + number, indicators)
+            for number, (lab, indicators) in enumerate(zip(labs, told, strict=True))
+        ]
     fates = [*_fates(scene, alone, ALONE), *_fates(scene, together, TOGETHER)]
-    return Part(seed=seed, fates=tuple(fates), n_windows=N_LABS)
+    return Part(seed=seed, fates=tuple(fates), n_windows=N_LABS, values=_sums(compared))
 
 
-def dealt(scene: Scene, lab: int) -> Scene:
-    """The part of a world that one laboratory sees: every account is at one laboratory."""
-    names = ("token_uses", "account_days", "accounts", "account_events")
-    return replace(scene, **{name: _of_lab(getattr(scene, name), lab) for name in names})
+def _judged(lab: Laboratory, bench: Bench, done: int, indicators: pa.Table | None = None) -> Judged:
+    bench.progress("laboratories", done, 2 * N_LABS)
+    return judge(lab.scene, bench.calibration, engine=bench.engine, config=bench.config, indicators=indicators)
 
 
-def _of_lab(rows: pa.Table, lab: int) -> pa.Table:
-    distinct = pc.unique(rows["account_id"])
-    labs = [hashlib.blake2b(name.encode(), digest_size=4).digest()[0] % N_LABS for name in distinct.to_pylist()]
-    mine = distinct.filter(pa.array(np.equal(labs, lab)))
-    return rows.filter(pc.is_in(rows["account_id"], value_set=mine))
-
-
-def near_tokens(judged: Judged) -> set[tuple[str, int]]:
-    """The tokens that a laboratory would compare: of near groups, of the kinds that the policy compares as hashes."""
-    near = judged.scores.filter(judged.scores["is_near"])["group_id"].combine_chunks()
-    kinds = pa.array(load_policy(shipped_policy()).matching.technical)
-    groups = judged.groups.filter(pc.is_in(judged.groups["group_id"], value_set=near))
-    groups = groups.filter(pc.is_in(groups["token_kind"], value_set=kinds))
-    return set(zip(groups["token_kind"].to_pylist(), groups["token"].to_pylist(), strict=True))
-
-
-def matched(held: Sequence[set[tuple[str, int]]]) -> list[set[tuple[str, int]]]:
-    """What each laboratory learns from comparing with each other one; below the policy's number of hits nothing."""
-    least = load_policy(shipped_policy()).matching.least_reveal
-    told: list[set[tuple[str, int]]] = [set() for _ in held]
-    for one, other in combinations(range(len(held)), 2):
-        common = held[one] & held[other]
-        if len(common) >= least:
-            told[one] |= common
-            told[other] |= common
-    return told
-
-
-def indicators(tokens: set[tuple[str, int]], scene: Scene) -> pa.Table:
-    """INDICATORS as a session of private matching leaves them."""
-    rows = [
-        {
-            "indicator_id": "indicator--joint", "peer": "lab", "kind": kind, "value": f"{token:x}", "token_kind": kind,
-            "token": token, "valid_from": scene.window.start, "revoked": False, "modified": scene.window.end,
-            "record_id": "joint",
-        }
-        for kind, token in sorted(tokens)
-    ]  # fmt: skip
-    return pa.Table.from_pylist(rows, schema=INDICATORS.schema)
+def _sums(compared: Sequence[Compared]) -> dict[str, float]:
+    """Items held and revealed in all sessions about a kind, and how many of these revealed."""
+    sums: dict[str, float] = defaultdict(float)
+    for one in compared:
+        sums[f"{one.kind} held"] += one.n_held
+        sums[f"{one.kind} revealed"] += one.n_revealed
+        sums[f"{one.kind} sessions"] += one.n_revealed > 0
+    return dict(sums)
 
 
 def _fates(scene: Scene, judged: Sequence[Judged], when: str) -> list[Fate]:
@@ -128,7 +95,21 @@ def report(parts: Sequence[Part], bench: Bench) -> Body:  # noqa: ARG001 - shape
         "accounts", "n", "accused alone", "accused together", "flagged alone", "flagged together",
     )  # fmt: skip
     title = f"Campaigns over {N_LABS} laboratories, and honest accounts"
-    return Body(tables=(Table(title, columns, tuple(rows)),), failures=tuple(failures), notes=(READING,))
+    tables = (Table(title, columns, tuple(rows)), _compared_table(parts))
+    return Body(tables=tables, failures=tuple(failures), notes=(READING,))
+
+
+def _compared_table(parts: Sequence[Part]) -> Table:
+    """What was compared, over all seeds and pairs."""
+    rows = []
+    for kind in KINDS:
+        n_held, n_revealed, n_sessions = (
+            int(sum(part.values.get(f"{kind} {what}", 0) for part in parts))
+            for what in ("held", "revealed", "sessions")
+        )
+        rows.append((kind, N_LABS * (N_LABS - 1) // 2 * len(parts), n_sessions, n_held, n_revealed))
+    columns = ("compared", "sessions", "that revealed", "items held by the asking side", "items revealed")
+    return Table("Sessions of private matching", columns, tuple(rows))
 
 
 def _summed(parts: Sequence[Part], case: str) -> Fate:
