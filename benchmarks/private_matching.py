@@ -17,7 +17,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stillwatch.guard import load_policy, shipped_policy
-from stillwatch.guard.matching import Offer, Signer, Step, clear_step, read_step
+from stillwatch.guard.envelope import Signer
+from stillwatch.guard.matching import Offer, Step, clear_step, read_step
 from stillwatch.sharing.matching import Item, Session, answer, consent, offer
 from stillwatch.sharing.matching.session import START, bucket, receive
 
@@ -94,9 +95,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=Path(".venv-peers"))
     options = parser.parse_args()
     print(f"{platform.machine()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.0f}, seed {SEED}")
-    print(
-        "| items each | told | stillwatch CPU s | wall s | largest message MB | oracle CPU s | wall s | CPU times |"
-    )
+    print("| items each | told | stillwatch CPU s | wall s | largest message MB | oracle CPU s | wall s | CPU times |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for n in options.sizes:
         a, b = sets(n)

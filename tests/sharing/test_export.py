@@ -1,5 +1,6 @@
 import base64
 import json
+import re
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ import jsonschema
 import pyarrow as pa
 import pytest
 import stix2
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stix2patterns.v21.pattern import Pattern
@@ -19,7 +20,8 @@ import stillwatch.sharing.registered  # noqa: F401  # registers the classes
 from stillwatch.cli.app import main
 from stillwatch.errors import GuardRefused, UsageError
 from stillwatch.guard import Tlp
-from stillwatch.guard.channel import pre_authentication
+from stillwatch.guard.envelope import Signer, enveloped, pre_authentication
+from stillwatch.guard.package import PACKAGE_TYPE, unpacked
 from stillwatch.guard.tlp import level_of
 from stillwatch.pipeline.sharing import Asked
 from stillwatch.sharing.extensions import CAMPAIGN as CAMPAIGN_EXTENSION
@@ -48,7 +50,7 @@ PROFILES = ("peer", "authority", "public")
 
 
 def asked(profile: str = "peer", **fields: object) -> Asked:
-    return Asked(**{"peer": "lab-b", "profile": profile, "approver": "Ana", **fields})
+    return Asked(**{"peer": "lab-b", "profile": profile, "approver": "Ana Quill", **fields})
 
 
 def bundle(opened: Workspace, profile: str = "peer", at: object = LATER, **fields: object) -> dict[str, Any]:
@@ -146,8 +148,8 @@ def test_amber_strict_and_red_leave_by_no_exporter(
     if file:
         share.write(cleared, tmp_path / "out.json")
         text = (tmp_path / "out.json").read_text()
-        payload = base64.b64decode(json.loads(text).get("payload", "")) or text.encode()
-        assert json.loads(payload)["objects"] == []
+        payload = json.loads(base64.b64decode(json.loads(text).get("payload", "")) or text.encode())
+        assert payload.get("bundle", payload)["objects"] == []
 
 
 def test_counts_are_bands_for_peers_and_exact_for_an_authority(kept: Workspace) -> None:
@@ -241,12 +243,52 @@ def test_an_authority_gets_a_signed_package_and_only_with_an_approver(opened: Wo
     share = sharing(opened)
     with pytest.raises(GuardRefused, match="approver"):
         share.export(CAMPAIGN, asked("authority", approver=None))
-    share.write(share.export(CAMPAIGN, asked("authority")), tmp_path / "package.json")
-    package = json.loads((tmp_path / "package.json").read_text())
-    body, (signature,) = base64.b64decode(package["payload"]), package["signatures"]
-    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["keyid"]))
-    key.verify(base64.b64decode(signature["sig"]), pre_authentication(package["payloadType"], body))
+    cleared = share.export(CAMPAIGN, asked("authority"))
+    share.write(cleared, tmp_path / "package.json")
+    statement, body = unpacked((tmp_path / "package.json").read_bytes().strip(), share.signer.public_key)
     assert len(of_type(json.loads(body), "user-account")) == 26
+    assert body == cleared.bundle()
+    assert (statement.receiver, statement.approver, statement.basis) == ("lab-b", "Ana Quill", "legal-process")
+    assert (statement.record_id, statement.policy_digest) == (cleared.record_id, share.policy.digest)
+    assert statement.n_objects == len(cleared)
+
+
+@pytest.fixture
+def package(opened: Workspace, tmp_path: Path) -> tuple[bytes, bytes]:
+    """A package for an authority as bytes, and the key that signed it."""
+    share = sharing(opened)
+    share.write(share.export(CAMPAIGN, asked("authority")), tmp_path / "package.json")
+    return (tmp_path / "package.json").read_bytes().strip(), share.signer.public_key
+
+
+def test_a_package_is_a_dsse_envelope_that_others_can_check(package: tuple[bytes, bytes]) -> None:
+    read, key = json.loads(package[0]), Ed25519PublicKey.from_public_bytes(package[1])
+    body, (signature,) = base64.b64decode(read["payload"]), read["signatures"]
+    key.verify(base64.b64decode(signature["sig"]), pre_authentication(read["payloadType"], body))
+    assert set(json.loads(body)) == {"bundle", "statement"}
+
+
+def test_a_package_that_was_changed_or_signed_by_another_key_is_refused(package: tuple[bytes, bytes]) -> None:
+    body, key = package
+    read = json.loads(body)
+    payload = base64.b64decode(read["payload"])
+    other = json.dumps(read | {"payload": base64.b64encode(payload.replace(b"Ana Quill", b"Ben Quill")).decode()})
+    for wrong in (other.encode(), body[:-9], b"{}"):
+        with pytest.raises(GuardRefused):
+            unpacked(wrong, key)
+    with pytest.raises(GuardRefused, match="another key"):
+        unpacked(body, bytes(32))
+
+
+def test_a_statement_about_other_objects_is_refused(package: tuple[bytes, bytes]) -> None:
+    body = base64.b64decode(json.loads(package[0])["payload"])
+    signing = Ed25519PrivateKey.generate()
+    signer = Signer(signing.public_key().public_bytes_raw(), signing.sign)
+    fewer = json.loads(body)
+    fewer["bundle"]["objects"].pop()
+    spoiled = enveloped(json.dumps(fewer).encode(), PACKAGE_TYPE, signer)
+    with pytest.raises(GuardRefused, match="other objects"):
+        unpacked(spoiled, signer.public_key)
 
 
 def test_a_campaign_that_does_not_exist_is_an_error(opened: Workspace) -> None:
@@ -273,10 +315,16 @@ def test_the_command_line_previews_exports_and_lists(command: Path, capsys: pyte
     assert json.loads((command / "out.json").read_text())["type"] == "bundle"
     assert main(["share", "export", CAMPAIGN, "--to", "x", "--profile", "authority", "-o", "no.json"]) == 3
     assert not (command / "no.json").exists()
+    named = ["--profile", "authority", "--approver", "Ana Quill", "-o", "package.json"]
+    assert main(["share", "export", CAMPAIGN, "--to", "agency", *named]) == 0
+    (key,) = re.findall("[0-9a-f]{64}", capsys.readouterr().err.replace("\n", ""))
+    assert main(["share", "verify", "package.json", "--key", key, "-o", "unpacked.json"]) == 0
+    assert json.loads(capsys.readouterr().out)["approver"] == "Ana Quill"
+    assert json.loads((command / "unpacked.json").read_text())["type"] == "bundle"
     capsys.readouterr()
     assert main(["share", "log", "--format", "json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    assert (row["peer"], row["direction"]) == ("lab-b", "out")
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["peer"], row["direction"]) for row in rows} == {("lab-b", "out"), ("agency", "out")}
     assert main(["ledger", "verify"]) == 0
 
 

@@ -25,6 +25,7 @@ share = App(
     stillwatch share preview c-abcd1234 --to lab-b
     stillwatch share export c-abcd1234 --to lab-b -o bundle.json
     stillwatch share export c-abcd1234 --to agency --profile authority --approver "Ana Quill" -o package.json
+    stillwatch share verify package.json --key HEX -o bundle.json
     stillwatch share log
 """,
     result_action="return_value",
@@ -39,6 +40,7 @@ PeerFlag = Annotated[str, Parameter(name=["--to"])]
 ProfileFlag = Literal["peer", "authority", "public"]
 TlpFlag = Literal["clear", "green", "amber"] | None
 
+KEY_BYTES = 32
 SHOWN = 60
 
 
@@ -113,11 +115,45 @@ def export(
     """
     with current().open() as watch:
         cleared = watch.sharing.export(campaign, _asked(to, profile, tlp, approver, addresses_by))
-        watch.sharing.write(cleared, output)
+        is_signed = watch.sharing.write(cleared, output)
+        key = watch.sharing.signer.public_key.hex()
         watch.checkpoint()
     talk(f"{len(cleared):,} objects are in {output}; record {cleared.record_id}, basis {cleared.terms.basis.id}")
+    if is_signed:
+        talk(f"signed; `stillwatch share verify` checks it with the key {key}, which the receiver hears another way")
     if cleared.terms.name != cleared.terms.asked:
         talk(f"the basis of profile {cleared.terms.asked} ran out: {cleared.terms.name} was used instead")
+
+
+@share.command
+def verify(
+    package: Path, *, key: str, output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None
+) -> None:
+    """Check a signed package that came in, say who answers for it, and write its bundle. Needs no workspace.
+
+    Example: stillwatch share verify package.json --key HEX -o bundle.json
+
+    Parameters
+    ----------
+    key
+        The sender's public key, 64 hexadecimal digits, as heard from a person there.
+    """
+    import msgspec
+
+    from stillwatch.guard.package import unpacked
+
+    try:
+        body, public = package.read_bytes(), bytes.fromhex(key)
+    except OSError as error:
+        raise UsageError(f"{package} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UsageError("a public key has 64 hexadecimal digits") from error
+    if len(public) != KEY_BYTES:
+        raise UsageError("a public key has 64 hexadecimal digits")
+    statement, bundle = unpacked(body.strip(), public)
+    if output is not None:
+        output.write_bytes(bundle + b"\n")
+    write_json(msgspec.to_builtins(statement))
 
 
 @share.command

@@ -3,22 +3,21 @@
 import base64
 import http.client
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-import msgspec
-
 from stillwatch.errors import ExternalServiceError, GuardRefused, UsageError
 from stillwatch.guard.clearance import Cleared
-from stillwatch.guard.envelope import pre_authentication
+from stillwatch.guard.envelope import Signer
 from stillwatch.guard.intake import MAX_BYTES
 from stillwatch.guard.matching import MESSAGE_TYPE, ClearedStep
+from stillwatch.guard.package import packed
+from stillwatch.guard.policy import Policy
 
 TIMEOUT_SECONDS: Final = 30.0
-PACKAGE_TYPE: Final = "application/stix+json;version=2.1"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -112,23 +111,10 @@ def write_step(cleared: ClearedStep, path: Path) -> None:
     path.write_bytes(cleared.body + b"\n")
 
 
-def write_signed(cleared: Cleared, path: Path, *, key_id: str, sign: Callable[[bytes], bytes]) -> None:
-    """Write cleared objects as a signed package: a DSSE envelope around the bundle.
-
-    `sign` gives the signature of what it is handed.
-
-    References:
-        Secure Systems Lab (2021), DSSE: Dead Simple Signing Envelope, protocol and envelope, version 1.
-    """
+def write_package(cleared: Cleared, policy: Policy, signer: Signer, path: Path) -> None:
+    """Write cleared objects as a signed package with a statement of who answers for them."""
     _refuse_unless_cleared(cleared)
-    body = cleared.bundle()
-    signature = sign(pre_authentication(PACKAGE_TYPE, body))
-    envelope = {
-        "payload": base64.b64encode(body).decode(),
-        "payloadType": PACKAGE_TYPE,
-        "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()}],
-    }
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(envelope), indent=1) + b"\n")
+    path.write_bytes(packed(cleared, policy, signer) + b"\n")
 
 
 def _refuse_unless_cleared(cleared: object) -> None:

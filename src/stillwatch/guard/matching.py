@@ -4,21 +4,15 @@ A message holds points of a group, digests, sizes and ids; its shape has no room
 a token, an account or a count below the agreed size.
 """
 
-import binascii
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Meta
 
 from stillwatch.errors import GuardRefused
-from stillwatch.guard.envelope import pre_authentication
-from stillwatch.guard.intake import MAX_BYTES
+from stillwatch.guard.envelope import Digest, Signer, enveloped, opened, unverified
 from stillwatch.guard.policy import Matching, Policy, Terms
 
 MESSAGE_TYPE: Final = "application/vnd.stillwatch.matching+json"
@@ -28,7 +22,6 @@ TEXTS: Final = "texts"
 """Stands for all technical kinds of the policy in one comparison."""
 
 SessionId = Annotated[str, Meta(pattern=r"^m-[0-9a-f]{32}$")]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
 Size = Annotated[int, Meta(ge=16, le=1 << 16)]
 _SEAL: Final = object()
@@ -96,17 +89,6 @@ class Reveal(Message, frozen=True, tag="reveal"):
 Step = Offer | Commit | Blinded | Answer | Reblinded | Consent | Reveal
 
 
-class _Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    keyid: Digest
-    sig: bytes
-
-
-class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    payload: bytes
-    payloadType: str  # noqa: N815  DSSE names it so
-    signatures: Annotated[tuple[_Signature, ...], Meta(min_length=1, max_length=1)]
-
-
 @final
 class ClearedStep:
     """A signed step that the guard let out. Only the guard makes these, and channels take nothing else."""
@@ -118,14 +100,6 @@ class ClearedStep:
             raise TypeError("only the guard clears steps; call clear_step")
         self.step = step
         self.body = body
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """Signs messages; `public_key` is what partners check them against, 32 bytes."""
-
-    public_key: bytes
-    sign: Callable[[bytes], bytes]
 
 
 def matching_terms(policy: Policy, token_kind: str, at: datetime) -> tuple[Matching, Terms]:
@@ -152,9 +126,7 @@ def clear_step(step: Step, policy: Policy, token_kind: str, signer: Signer, at: 
         GuardRefused: the policy in force lets no such tokens be compared.
     """
     matching_terms(policy, token_kind, at)
-    payload = payload_of(step)
-    signature = _Signature(signer.public_key.hex(), signer.sign(pre_authentication(MESSAGE_TYPE, payload)))
-    return ClearedStep(_SEAL, step, msgspec.json.encode(_Envelope(payload, MESSAGE_TYPE, (signature,))))
+    return ClearedStep(_SEAL, step, enveloped(payload_of(step), MESSAGE_TYPE, signer))
 
 
 def payload_of(step: Step) -> bytes:
@@ -168,27 +140,17 @@ def digest_of(step: Step) -> str:
 
 
 def read_step(body: bytes, public_key: bytes) -> Step:
-    """The step in a signed message: (1) it is not too large, (2) it is signed by the key, (3) it has the form.
+    """The step in a signed message: (1) it is signed by the key, (2) it has the form.
 
     Raises:
         GuardRefused: one of them fails. The message never quotes it.
     """
-    if len(body) > MAX_BYTES:  # (1)
-        raise GuardRefused(f"a message of {len(body):,} bytes is larger than the {MAX_BYTES:,} that are read")
+    payload = opened(body, MESSAGE_TYPE, public_key)  # (1)
     try:
-        envelope = msgspec.json.decode(body, type=_Envelope)
-        signature = envelope.signatures[0]
-        if envelope.payloadType != MESSAGE_TYPE or signature.keyid != public_key.hex():
-            raise GuardRefused("a message of private matching is of another type, or names another key")
-        Ed25519PublicKey.from_public_bytes(public_key).verify(
-            signature.sig, pre_authentication(MESSAGE_TYPE, envelope.payload)
-        )  # (2)
-        step: Step = msgspec.json.decode(envelope.payload, type=Step)  # (3)
-    except InvalidSignature:
-        raise GuardRefused("a message of private matching is not signed by the partner's key") from None
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, binascii.Error):
+        step: Step = msgspec.json.decode(payload, type=Step)  # (2)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         raise GuardRefused("a message of private matching has not the form of one") from None
-    if payload_of(step) != envelope.payload:
+    if payload_of(step) != payload:
         raise GuardRefused("a message of private matching is not in canonical form")
     return step
 
@@ -196,8 +158,7 @@ def read_step(body: bytes, public_key: bytes) -> Step:
 def session_of(body: bytes) -> str:
     """The session that a message says it is of, before anything about it is checked; empty where it says none."""
     try:
-        envelope = msgspec.json.decode(body, type=_Envelope)
-        return msgspec.json.decode(envelope.payload, type=_Named).session
+        return msgspec.json.decode(unverified(body), type=_Named).session
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         return ""
 

@@ -17,6 +17,7 @@ from stillwatch.config import Config
 from stillwatch.errors import ConfigError, ExternalServiceError, GuardRefused, UsageError
 from stillwatch.guard import Policy
 from stillwatch.guard.channel import Peer
+from stillwatch.guard.envelope import Signer
 from stillwatch.guard.matching import (
     TEXTS,
     ClearedStep,
@@ -24,7 +25,6 @@ from stillwatch.guard.matching import (
     Consent,
     Offer,
     Reveal,
-    Signer,
     Step,
     clear_step,
     digest_of,

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from stillwatch import scoring
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import ConfigError, UsageError, VaultError
 from stillwatch.guard import Cleared, Guard, Passage, Policy, Review, Support, Tlp, load_policy, shipped_policy
-from stillwatch.guard.channel import Peer, write_bundle, write_signed
+from stillwatch.guard.channel import Peer, write_bundle, write_package
+from stillwatch.guard.envelope import Signer
 from stillwatch.ingest.pseudonyms import Pseudonymiser
 from stillwatch.model.table import Table
 from stillwatch.model.tables import (
@@ -216,14 +216,19 @@ class Sharing:
         check(cleared)
         return cleared
 
-    def write(self, cleared: Cleared, path: Path) -> None:
-        """Write cleared objects to a file: as a bundle, or signed where the profile asks for an approver."""
+    @cached_property
+    def signer(self) -> Signer:
+        """What signs packages for authorities."""
+        key = Ed25519PrivateKey.from_private_bytes(self._workspace.keys.derived("sharing-package/1"))
+        return Signer(key.public_key().public_bytes_raw(), key.sign)
+
+    def write(self, cleared: Cleared, path: Path) -> bool:
+        """Write cleared objects to a file; whether as a signed package, as where the profile asks for an approver."""
         if not cleared.terms.profile.needs_approver:
             write_bundle(cleared, path)
-            return
-        key = Ed25519PrivateKey.from_private_bytes(self._workspace.keys.derived("sharing-package/1"))
-        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        write_signed(cleared, path, key_id=public.hex(), sign=key.sign)
+            return False
+        write_package(cleared, self.policy, self.signer, path)
+        return True
 
     def case(self, campaign_id: str, *, opener: str | None = None) -> Case:
         """What the latest run that knows a campaign says of it; addresses only where somebody opens them."""
