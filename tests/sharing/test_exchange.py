@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stillwatch.errors import ExternalServiceError, GuardRefused, UsageError
 from stillwatch.guard.channel import Peer
@@ -21,12 +23,14 @@ from stillwatch.pipeline.sharing import Asked, Sharing
 from stillwatch.sharing.extensions import INDICATOR
 from stillwatch.sharing.inbox import Inbox
 from stillwatch.sharing.settings import Collection, Settings
+from stillwatch.sharing.traits import keyed_sketch, likeness
 from stillwatch.sketches import hash_texts
 from stillwatch.store.workspace import Workspace
 from tests.api.served import serving, settings
 from tests.guard.objects import indicator
 from tests.response.worlds import TOKENS, Found
-from tests.sharing.worlds import CAMPAIGN, CLIENT, LATER, NETWORK, found_world, sharing
+from tests.sharing.test_partners import hold
+from tests.sharing.worlds import CAMPAIGN, CLIENT, GROUP_KEY, LATER, NETWORK, TEMPLATE, found_world, sharing
 
 OPEN = "91a7b528-80eb-42ed-a74d-c6fbd5a26116"
 MEDIA = "application/taxii+json;version=2.1"
@@ -191,6 +195,42 @@ def test_indicators_that_own_traffic_shows_are_counted_in_accounts(opened: Works
     n_flagged = len(Found().flagged)
     assert {kind: row["n_accounts"] for kind, row in rows.items()} == {"asn": n_flagged, "ja4": n_flagged}
     assert {row["indicator_id"] for row in rows.values()} == {mine["id"]}
+
+
+def test_a_template_that_a_peer_sketched_is_recognised_here_until_the_peer_takes_it_back(opened: Workspace) -> None:
+    share = sharing(opened)
+    bundle = json.loads(share.export(CAMPAIGN, Asked("lab-b")).bundle())
+    (sent,) = [stix for stix in bundle["objects"] if "llm-prompt-template" in stix.get("pattern", "")]
+    hold(opened, [TOKENS["skeleton"], 900 + len(Found().flagged)])  # the other is an honest account's own template
+    share.inbox.receive([sent], peer="lab-b", channel="taxii", at=LATER)
+    assert (share.recognise(), share.recognise()) == (1, 1)
+    known = {(row["kind"], row["token"], row["peer"]) for row in share.inbox.indicators(LATER).to_pylist()}
+    assert known == {("sketch", None, "lab-b"), ("skeleton", TOKENS["skeleton"], "lab-b")}
+    gone = sent | {"revoked": True, "modified": "2026-05-21T00:00:00.000Z"}
+    share.inbox.receive([gone], peer="lab-b", channel="taxii", at=LATER)
+    assert share.recognise() == share.inbox.indicators(LATER).num_rows == 0
+
+
+def test_without_the_groups_key_no_template_is_recognised(opened: Workspace, lab: Workspace) -> None:
+    draw = random.Random(9)
+    sketch = keyed_sketch(TEMPLATE, GROUP_KEY)
+    sent = indicator(draw, pattern=f"[llm-prompt-template:sketch = '{sketch}']", name="Prompt template")
+    other = opened.path.parent / "other.key"
+    other.write_bytes(bytes(32))
+    hold(opened, [TOKENS["skeleton"]])
+    for key in ("", str(other)):
+        share = sharing(opened, group_key_file=key)
+        share.inbox.receive([sent], peer="lab-b", channel="taxii", at=LATER)
+        assert share.recognise() == 0
+    assert sharing(lab).recognise() == 0  # no run is stored there
+
+
+@given(common=st.integers(0, 300), mine=st.integers(1, 100), theirs=st.integers(1, 100))
+def test_likeness_estimates_the_share_of_common_shingles(common: int, mine: int, theirs: int) -> None:
+    one, other = [*range(common), *range(1000, 1000 + mine)], [*range(common), *range(2000, 2000 + theirs)]
+    found = likeness(keyed_sketch(one, GROUP_KEY), keyed_sketch(other, GROUP_KEY))
+    assert abs(found - common / (common + mine + theirs)) < 0.3  # five standard deviations of 64 hashes
+    assert likeness(keyed_sketch(one, GROUP_KEY), keyed_sketch(one, bytes(32))) == 0
 
 
 def test_nothing_is_seen_where_no_indicator_is_known(opened: Workspace, lab: Workspace) -> None:

@@ -7,9 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
@@ -32,7 +29,7 @@ from stillwatch.guard.matching import (
     read_step,
     session_of,
 )
-from stillwatch.model.tables import DETECTION_RUNS, NEAR_TOKENS
+from stillwatch.pipeline.templates import near_tokens
 from stillwatch.sharing.inbox import Inbox
 from stillwatch.sharing.matching import Item, MatchRefused, Progress, Session, answer, consent, offer
 from stillwatch.sharing.matching.kept import FROZEN, Kept, Matches
@@ -266,7 +263,7 @@ class Matchmaker:
         return [found[text] for text in sorted(found)]
 
     def _items_of(self, token_kind: str, opener: str) -> list[Item]:
-        tokens = self._near(token_kind)
+        tokens = near_tokens(self._workspace.lake.snapshot(), token_kind)
         if token_kind in self._policy.matching.identities:
             texts = self._opened(token_kind, tokens, opener)
         else:
@@ -277,21 +274,6 @@ class Matchmaker:
             *(Item(f"{token_kind}:{text}", token_kind, token) for token, text in texts.items()),
             *(Item(f"{token_kind}:{text}", token_kind, 0, is_canary=True) for text in canaries),
         ]
-
-    def _near(self, token_kind: str) -> list[int]:
-        """The near tokens of a kind in the latest run at account level, ascending."""
-        lake = self._workspace.lake.snapshot()
-        runs = [
-            row for file in lake.files(DETECTION_RUNS) for row in pq.read_table(file, partitioning=None).to_pylist()
-        ]
-        chosen = max((row for row in runs if row["by"] == "account"), key=lambda row: row["as_of"], default=None)
-        if chosen is None:
-            raise UsageError("no detection run at account level is stored: run `stillwatch detect` first")
-        files = lake.files(NEAR_TOKENS, [chosen["run_id"]])
-        parts = [pq.read_table(file, partitioning=None) for file in files]
-        rows = pa.concat_tables(parts) if parts else NEAR_TOKENS.empty()
-        tokens: list[int] = rows.filter(pc.equal(rows["token_kind"], token_kind))["token"].to_pylist()
-        return sorted(tokens)
 
     def _opened(self, token_kind: str, tokens: list[int], opener: str) -> dict[int, str]:
         if not opener.strip():

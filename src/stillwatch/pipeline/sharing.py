@@ -18,7 +18,7 @@ from stillwatch import scoring
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import ConfigError, UsageError, VaultError
-from stillwatch.guard import Cleared, Guard, Passage, Policy, Review, Support, Tlp, load_policy, shipped_policy
+from stillwatch.guard import Cleared, Guard, Passage, Policy, Review, Tlp, load_policy, shipped_policy
 from stillwatch.guard.channel import Peer, write_bundle, write_package
 from stillwatch.guard.envelope import Signer
 from stillwatch.ingest.pseudonyms import Pseudonymiser
@@ -33,24 +33,24 @@ from stillwatch.model.tables import (
 )
 from stillwatch.model.window import Window
 from stillwatch.pipeline.matching import Matchmaker
+from stillwatch.pipeline.templates import campaign_templates, group_key, latest_account_run, near_tokens
 from stillwatch.sharing.bundle import Frame, offer_of
 from stillwatch.sharing.case import Case, Trait, TraitKind
 from stillwatch.sharing.check import check
 from stillwatch.sharing.disclosures import Disclosures
 from stillwatch.sharing.identity import Ids
-from stillwatch.sharing.inbox import Inbox, received
+from stillwatch.sharing.inbox import MEANT, Inbox, received
 from stillwatch.sharing.shelf import Cursors, Shelf, Statuses
 from stillwatch.sharing.sighted import SIGHTED, sighted
 from stillwatch.sharing.taxii_client import pages, push
-from stillwatch.sharing.traits import Adopted, adopted, keyed_sketch, plain_traits, template_shingles
+from stillwatch.sharing.traits import Adopted, adopted, keyed_sketch, likeness, plain_traits, template_shingles
 from stillwatch.sketches import hash_texts
 from stillwatch.store.journal import RUN
 from stillwatch.store.vault import IdentityClass
 from stillwatch.store.workspace import Workspace
 
-GROUP_KEY_BYTES = 32
-TEMPLATES_AT_MOST = 5
-"""Skeletons of a campaign that are sketched; the rest are variants of these."""
+LEAST_LIKENESS = 0.5
+"""Share of common shingles from which an own template is the one of a peer's sketch; unrelated ones share none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What one pull brought: pages, objects, those that passed the guard, and things that indicators name."""
+    """What one pull brought: pages, objects, those that passed the guard, and things that indicators name.
+
+    `n_recognised` own prompt templates are what a peer's sketch means.
+    """
 
     n_pages: int
     n_objects: int
     n_passed: int
     n_indicators: int
+    n_recognised: int
 
 
 class Sharing:
@@ -172,7 +176,28 @@ class Sharing:
             n_passed, n_indicators = n_passed + len(received.cleared), n_indicators + received.n_indicators
             if page.last_added is not None:
                 cursors.set(peer.root, collection_id, page.last_added, self._clock())
-        return Pulled(n_pages, n_objects, n_passed, n_indicators)
+        return Pulled(n_pages, n_objects, n_passed, n_indicators, self.recognise())
+
+    def recognise(self) -> int:
+        """Compare the latest run's near templates with sketches of peers in force; returns how many are what one means.
+
+        These are indicators of that peer from now on, as tokens. Without the group's key, a sketch or a run none is.
+        """
+        lake, key = self._workspace.lake.snapshot(), group_key(self._config.sharing.group_key_file)
+        run = None if key is None else latest_account_run(lake)
+        if key is None or run is None:
+            return 0
+        told = self.inbox.indicators(self._clock())
+        sent = told.filter(pc.equal(told["kind"], "sketch")).to_pylist()
+        if not sent:
+            return 0
+        with self._engine() as engine:
+            sketches = self._traffic(PROMPT_SKETCHES, run, engine)
+            shingles = template_shingles(sketches, near_tokens(lake, MEANT), engine=engine)
+        own = {token: keyed_sketch(found, key) for token, found in shingles.items()}
+        pairs = [(row, token) for row in sent for token in own if likeness(row["value"], own[token]) >= LEAST_LIKENESS]
+        self.inbox.recognised(pairs)
+        return len({token for _, token in pairs})
 
     def sighted(self) -> pa.Table:
         """Indicators of peers in force now that the traffic of the latest run's window shows, as SIGHTED.
@@ -283,7 +308,9 @@ class Sharing:
         sketches = self._traffic(PROMPT_SKETCHES, run, engine)
         addresses = [] if opener is None else adopted(records, "client_address", accounts, engine=engine, most=most)
         opened = (self._opened(address, opener or "") for address in addresses)
-        return [*found, *(trait for trait in opened if trait), *self._templates(members, records, sketches, engine)]
+        key = group_key(self._config.sharing.group_key_file)
+        templates = [] if key is None else campaign_templates(members, records, sketches, key, engine=engine)
+        return [*found, *(trait for trait in opened if trait), *templates]
 
     def _traffic(self, table: Table, run: dict[str, Any], engine: Engine) -> Any:
         """Rows of a table by day, of the days of a run's window; of records only those inside of it."""
@@ -307,40 +334,6 @@ class Sharing:
             return None
         kind: TraitKind = "ipv6" if ":" in value else "ipv4"
         return Trait(kind, value, found.support, found.first_seen_at, found.last_seen_at)
-
-    def _templates(self, members: pa.Table, records: Any, sketches: Any, engine: Engine) -> list[Trait]:
-        key = self._group_key()
-        slices = members.filter(pc.equal(members["token_kind"], "skeleton"))
-        if key is None or not slices.num_rows:
-            return []
-        counted = slices.group_by("token").aggregate(
-            [("account_id", "count_distinct"), ("first_seen_at", "min"), ("last_seen_at", "max")]
-        )
-        ordered = counted.sort_by([("account_id_count_distinct", "descending"), ("token", "ascending")])
-        used = records.inner_join(sketches.select("record_key", "skeleton_hash"), "record_key")
-        found = []
-        for row in ordered.slice(0, TEMPLATES_AT_MOST).to_pylist():
-            mine = used.filter(used.skeleton_hash == row["token"])
-            n_all = engine.to_arrow(mine.aggregate(n=mine.account_id.nunique()))["n"][0].as_py()
-            shingles = template_shingles(sketches, row["token"], engine=engine)
-            n = row["account_id_count_distinct"]
-            support = Support(n, n / max(n, n_all), n_shingles=len(shingles))
-            if shingles:
-                times = row["first_seen_at_min"], row["last_seen_at_max"]
-                found.append(Trait("sketch", keyed_sketch(shingles, key), support, *times))
-        return found
-
-    def _group_key(self) -> bytes | None:
-        named = self._config.sharing.group_key_file
-        if not named:
-            return None
-        try:
-            key = Path(named).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"the sharing group's key {named} cannot be read ({type(error).__name__})") from error
-        if len(key) != GROUP_KEY_BYTES:
-            raise ConfigError(f"the sharing group's key {named} has {len(key)} bytes, not {GROUP_KEY_BYTES}")
-        return key
 
     def _evidence_root(self, run_id: str) -> str:
         """Leaf hash of the run's last entry in the ledger; empty when there is none."""

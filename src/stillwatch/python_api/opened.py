@@ -160,6 +160,7 @@ class Stillwatch:
                 engine=engine, config=self.config, progress=progress,
                 indicators=received(self.workspace.state, as_of),
             )  # fmt: skip
+        self.sharing.recognise()
         found = {CAMPAIGNS: outcome.campaigns, CAMPAIGN_MEMBERS: outcome.members, ACCOUNT_FINDINGS: outcome.findings}
         self.workspace.journal.record_run(outcome.summary, found, self._clock())
         self.checkpoint()

@@ -20,6 +20,9 @@ from stillwatch.store.state import State, arrow_rows
 Tokens = Mapping[str, Callable[[str], int]]
 """How a value of a kind (`address`, `ja4`) becomes the token that this deployment stores for it."""
 
+MEANT: Final = "skeleton"
+"""Kind of the own template that a peer's sketch means; no indicator that comes in has it."""
+
 _TABLE: Final = STORED["indicators"]
 _RECORDS: Final = STORED["disclosures"]
 _COMPARED: Final = re.compile(r"(ipv4-addr|ipv6-addr|autonomous-system|llm-prompt-template):\w+\s*=\s*'?([^'\]\s]+)'?")
@@ -65,8 +68,10 @@ class Inbox:
         ]
         with self._state.writing() as connection:
             for row in rows:
+                older = _TABLE.c.modified <= row["modified"]
                 same = [_TABLE.c[name] == row[name] for name in INDICATORS.key]
-                connection.execute(sa.delete(_TABLE).where(*same, _TABLE.c.modified <= row["modified"]))
+                meant = [_TABLE.c.indicator_id == row["indicator_id"], _TABLE.c.kind == MEANT]
+                connection.execute(sa.delete(_TABLE).where(older, sa.or_(sa.and_(*same), sa.and_(*meant))))
             self._state.insert_new(connection, _TABLE, rows)
         return Received(cleared, len(objects), len(rows))
 
@@ -101,6 +106,22 @@ class Inbox:
         }  # fmt: skip
         with self._state.writing() as connection:
             self._state.insert_new(connection, _RECORDS, [record])
+            self._state.insert_new(connection, _TABLE, rows)
+
+    def recognised(self, pairs: Sequence[tuple[Mapping[str, Any], int]]) -> None:
+        """Keep which own templates are meant by sketches: rows of INDICATORS in force, each with a skeleton's token.
+
+        They hold as long as the sketch's indicator, and go with its next version until they are recognised again.
+        """
+        times = ("valid_from", "valid_until", "modified")
+        rows = [
+            {
+                **row, **{name: None if row[name] is None else microseconds(row[name]) for name in times},
+                "kind": MEANT, "value": f"{token:x}", "token_kind": MEANT, "token": token,
+            }
+            for row, token in pairs
+        ]  # fmt: skip
+        with self._state.writing() as connection:
             self._state.insert_new(connection, _TABLE, rows)
 
     def indicators(self, at: datetime) -> pa.Table:

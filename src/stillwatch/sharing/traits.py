@@ -94,11 +94,29 @@ def keyed_sketch(shingles: list[int], key: bytes) -> str:
     return ",".join(sorted(digest.hexdigest() for digest in keyed)[:SKETCH_HASHES])
 
 
-def template_shingles(sketches: "ir.Table", skeleton: int, *, engine: Engine) -> list[int]:
-    """Shingles that at least LEAST_COMMON of a skeleton's prompts hold, ascending."""
-    mine = sketches.filter(sketches.skeleton_hash == skeleton).select("exchange_key", "shingles")
-    n_prompts = engine.to_arrow(mine.aggregate(n=mine.count()))["n"][0].as_py()
-    spread = mine.select(shingle=mine.shingles.unnest())
-    counted = spread.group_by("shingle").agg(n=spread.count())
-    common = engine.to_arrow(counted.filter(counted.n >= LEAST_COMMON * n_prompts).select("shingle"))
-    return sorted(common["shingle"].to_pylist())
+def likeness(one: str, other: str) -> float:
+    """The estimated share of shingles that two templates have in common, from their sketches under one key.
+
+    Of the SKETCH_HASHES smallest hashes of both together, the share that both have; its standard deviation is at most
+    0.06. Sketches under different keys have nothing in common.
+
+    References:
+        Cohen, Kaplan (2007), Summarizing data using bottom-k sketches, section 3.
+    """
+    mine, theirs = (set(sketch.split(",")) for sketch in (one, other))
+    smallest = sorted(mine | theirs)[:SKETCH_HASHES]
+    return sum(digest in mine and digest in theirs for digest in smallest) / len(smallest)
+
+
+def template_shingles(sketches: "ir.Table", skeletons: list[int], *, engine: Engine) -> dict[int, list[int]]:
+    """Shingles that at least LEAST_COMMON of a skeleton's prompts hold, ascending; skeletons without any are absent."""
+    mine = sketches.filter(sketches.skeleton_hash.isin(skeletons)).select("skeleton_hash", "shingles")
+    n_prompts = mine.group_by("skeleton_hash").agg(n_prompts=mine.count())
+    spread = mine.select("skeleton_hash", shingle=mine.shingles.unnest())
+    counted = spread.group_by("skeleton_hash", "shingle").agg(n=spread.count()).inner_join(n_prompts, "skeleton_hash")
+    common = engine.to_arrow(counted.filter(counted.n >= LEAST_COMMON * counted.n_prompts))
+    ordered = common.select(["skeleton_hash", "shingle"]).sort_by(
+        [("skeleton_hash", "ascending"), ("shingle", "ascending")]
+    )
+    grouped = ordered.group_by("skeleton_hash", use_threads=False).aggregate([("shingle", "list")])
+    return dict(zip(grouped["skeleton_hash"].to_pylist(), grouped["shingle_list"].to_pylist(), strict=True))

@@ -61,11 +61,11 @@ INDICATORS = Table(
         [
             column("indicator_id", TEXT, "STIX id of the peer's indicator", required=True),
             column("peer", TEXT, required=True),
-            column("kind", TEXT, "asn, address, ja4 or sketch", required=True),
+            column("kind", TEXT, "asn, address, ja4 or sketch; else a token kind that both hold", required=True),
             column(
                 "value",
                 TEXT,
-                "the network's number, the client's fingerprint, the sketch; empty for addresses",
+                "the network's number, the client's fingerprint, the sketch; else the token here",
                 required=True,
             ),
             column("token_kind", TEXT, "token_uses kind that the indicator matches; null when none"),
