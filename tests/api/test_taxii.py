@@ -1,6 +1,7 @@
 """The TAXII server, asked by the client that everybody uses and by hand."""
 
 import base64
+import json
 import random
 import threading
 import uuid
@@ -20,12 +21,13 @@ from stillwatch.guard import Tlp
 from stillwatch.guard.tlp import MARKING_IDS
 from stillwatch.model.role import Role
 from stillwatch.pipeline.sharing import Sharing
+from stillwatch.sharing.disclosures import Disclosures
 from stillwatch.sharing.settings import Collection as Named
 from stillwatch.sharing.settings import Settings
 from stillwatch.store.api_keys import ApiKeys
 from stillwatch.store.workspace import Workspace
 from tests.api.served import Served, serving, settings
-from tests.guard.objects import address, campaign, framed, indicator
+from tests.guard.objects import address, campaign, framed, identity, indicator
 
 OPEN, INBOX, SECRET = (str(uuid.UUID(int=number, version=4)) for number in (1, 2, 3))
 PEER, OTHER = "test peer", "another lab"
@@ -77,6 +79,11 @@ def objects(seed: int, n: int) -> list[dict[str, Any]]:
     return [indicator(draw) for _ in range(n)]
 
 
+def plain(draw: random.Random, **fields: object) -> dict[str, Any]:
+    """A campaign without volumes: those of a peer are not passed on while the stricter basis holds."""
+    return {name: value for name, value in campaign(draw, **fields).items() if name != "extensions"}
+
+
 def get(of: Collection, **filters: object) -> list[dict[str, Any]]:
     return of.get_objects(**filters).get("objects", [])
 
@@ -117,7 +124,7 @@ def test_adding_again_changes_nothing(peers: Served) -> None:
 
 def test_filters_by_id_type_version_and_time(peers: Served) -> None:
     of, draw = collection(peers), random.Random(3)
-    first = campaign(draw)
+    first = plain(draw)
     later = first | {"modified": "2026-05-02T08:00:00.000Z", "confidence": 50}
     of.add_objects({"objects": [first]})
     added = of.get_manifest(id=first["id"])["objects"][0]["date_added"]
@@ -260,7 +267,7 @@ def test_a_broken_basic_header_opens_nothing(peers: Served) -> None:
 
 def test_what_the_policy_refuses_fails_alone_and_is_not_served(peers: Served) -> None:
     draw = random.Random(7)
-    fine, secret = campaign(draw), campaign(draw) | {"object_marking_refs": [MARKING_IDS[Tlp.RED]]}
+    fine, secret = plain(draw), plain(draw) | {"object_marking_refs": [MARKING_IDS[Tlp.RED]]}
     rival, odd = campaign(draw, list_price=3), framed("x-surprise", draw, note="x")
     status = collection(peers).add_objects({"objects": [fine, secret, rival, odd]})
     assert (status.success_count, status.failure_count) == (1, 3)
@@ -269,6 +276,20 @@ def test_what_the_policy_refuses_fails_alone_and_is_not_served(peers: Served) ->
     assert not ids & {secret["id"], rival["id"], odd["id"]}
     kinds = {entry.kind for entry in peers.workspace.ledger.entries("guard.in")}
     assert kinds == {"guard.in"}
+
+
+def test_what_a_peer_sends_is_served_to_others_only_as_far_as_it_may_go_on(peers: Served) -> None:
+    draw = random.Random(11)
+    named = identity(draw, name="A laboratory nobody knows")
+    told = campaign(draw, description="Seen in March by our people.", created_by_ref=named["id"])
+    status = collection(peers).add_objects({"objects": [named, told]})
+    assert status.success_count == 2
+    (served,) = get(collection(peers), id=told["id"])
+    assert not {"description", "created_by_ref"} & served.keys()
+    assert "n_accounts" not in json.dumps(served)
+    assert get(collection(peers), id=named["id"]) == []
+    rows = Disclosures(peers.workspace.state, peers.workspace.ledger).all().to_pylist()
+    assert {(row["direction"], row["profile"]) for row in rows[-2:]} == {("in", "inbound"), ("through", "relay-strict")}
 
 
 def test_an_observable_without_times_is_there_once_under_its_time_of_adding(peers: Served) -> None:

@@ -86,6 +86,10 @@ def technique(draw: random.Random, **fields: object) -> Stix:
     return framed("attack-pattern", draw, **{**told, **fields})
 
 
+def identity(draw: random.Random, **fields: object) -> Stix:
+    return framed("identity", draw, **{"name": "An AI laboratory", "identity_class": "organization", **fields})
+
+
 CLEAN = (campaign, indicator, address, sighting, technique)
 
 

@@ -3,8 +3,9 @@ import json
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jsonschema
 import pyarrow as pa
@@ -20,15 +21,20 @@ import stillwatch.sharing.registered  # noqa: F401  # registers the classes
 from stillwatch.cli.app import main
 from stillwatch.errors import GuardRefused, UsageError
 from stillwatch.guard import Tlp
+from stillwatch.guard.channel import Answer, Peer
 from stillwatch.guard.envelope import Signer, enveloped, pre_authentication
 from stillwatch.guard.package import PACKAGE_TYPE, unpacked
-from stillwatch.guard.tlp import level_of
-from stillwatch.pipeline.sharing import Asked
+from stillwatch.guard.tlp import MARKING_IDS, level_of
+from stillwatch.pipeline.sharing import Asked, Sharing
 from stillwatch.sharing.extensions import CAMPAIGN as CAMPAIGN_EXTENSION
 from stillwatch.sharing.extensions import INDICATOR as INDICATOR_EXTENSION
+from stillwatch.sharing.settings import Collection
+from stillwatch.sharing.shelf import Query, relay
+from stillwatch.sharing.taxii_client import MEDIA_TYPE
 from stillwatch.sharing.traits import keyed_sketch
 from stillwatch.store.vault import IdentityClass
 from stillwatch.store.workspace import Workspace
+from tests.guard.objects import clean_objects
 from tests.response.worlds import Found, store
 from tests.sharing.others import python
 from tests.sharing.worlds import (
@@ -40,12 +46,15 @@ from tests.sharing.worlds import (
     LATER,
     NETWORK,
     TEMPLATE,
+    Known,
     found_world,
     known,
     sharing,
 )
 
+OPEN = "91a7b528-80eb-42ed-a74d-c6fbd5a26116"
 NAMES = {CAMPAIGN_EXTENSION: "distillation-campaign", INDICATOR_EXTENSION: "distillation-indicator"}
+Exporter = Callable[[Sharing, str, Tlp, Path], bytes]
 PROFILES = ("peer", "authority", "public")
 
 
@@ -137,19 +146,61 @@ def test_everything_is_marked_and_nothing_above_what_was_asked(kept: Workspace) 
         assert levels == {tlp}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(profile=st.sampled_from(PROFILES), tlp=st.sampled_from([Tlp.AMBER_STRICT, Tlp.RED]), file=st.booleans())
+class Listener(Peer):
+    """A peer's server that keeps what it was sent."""
+
+    sent: ClassVar[list[bytes]] = []
+
+    def _call(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+        self.sent.append(body or b"")
+        return Answer(202, {"content-type": MEDIA_TYPE}, b"{}")
+
+
+def by_file(share: Sharing, profile: str, tlp: Tlp, file: Path) -> bytes:
+    share.write(share.export(CAMPAIGN, asked(profile, tlp=tlp)), file)
+    written = file.read_bytes()
+    return base64.b64decode(json.loads(written).get("payload", "")) or written
+
+
+def by_push(share: Sharing, profile: str, tlp: Tlp, file: Path) -> bytes:
+    share.push(CAMPAIGN, Listener("https://lab-b.example"), OPEN, asked(profile, tlp=tlp))
+    return Listener.sent.pop()
+
+
+def by_shelf(share: Sharing, profile: str, tlp: Tlp, file: Path) -> bytes:
+    collection = f"{PROFILES.index(profile)}{OPEN[1:-1]}{tlp.value}"
+    share = sharing(share._workspace, made=Known, collections=(Collection(collection, "Open", profile),))
+    try:
+        share.publish(CAMPAIGN, collection, tlp)
+    except GuardRefused:  # nobody approves what is published, so nothing for an authority is
+        return b""
+    return b",".join(found.body for found in share.shelf.page(collection, Query(), limit=999)[0])
+
+
+def by_relay(share: Sharing, profile: str, tlp: Tlp, file: Path) -> bytes:
+    """What a peer sends, marked so, on its way to the other readers, by whatever came in before."""
+    sent = [stix | {"object_marking_refs": [MARKING_IDS[tlp]]} for stix in clean_objects(20, seed=int(tlp))]
+    received = share.inbox.receive(sent, peer="lab-c", channel="taxii", at=LATER)
+    collection = f"f{OPEN[1:-1]}{tlp.value}"
+    relay(received.cleared, share.shelf, share.guard, collection, LATER)
+    return b",".join(found.body for found in share.shelf.page(collection, Query(), limit=999)[0])
+
+
+WAYS = (by_file, by_push, by_shelf, by_relay)
+INSIDE = (Tlp.AMBER_STRICT, Tlp.RED)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(way=st.sampled_from(WAYS), profile=st.sampled_from(PROFILES), tlp=st.sampled_from(INSIDE))
 def test_amber_strict_and_red_leave_by_no_exporter(
-    kept: Workspace, tmp_path: Path, profile: str, tlp: Tlp, file: bool
+    kept: Workspace, tmp_path: Path, way: Exporter, profile: str, tlp: Tlp
 ) -> None:
-    share = known(kept)
-    cleared = share.export(CAMPAIGN, asked(profile, tlp=tlp))
-    assert len(cleared) == 0
-    if file:
-        share.write(cleared, tmp_path / "out.json")
-        text = (tmp_path / "out.json").read_text()
-        payload = json.loads(base64.b64decode(json.loads(text).get("payload", "")) or text.encode())
-        assert payload.get("bundle", payload)["objects"] == []
+    assert b"spec_version" not in way(known(kept), profile, tlp, tmp_path / "out.json")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_by_each_of_these_ways_what_may_leave_does(kept: Workspace, tmp_path: Path, way: Exporter) -> None:
+    assert b"spec_version" in way(known(kept), "peer", Tlp.GREEN, tmp_path / "out.json")
 
 
 def test_counts_are_bands_for_peers_and_exact_for_an_authority(kept: Workspace) -> None:

@@ -25,7 +25,7 @@ from stillwatch.guard import Guard, Passage
 from stillwatch.guard.intake import read_bounded, read_objects
 from stillwatch.sharing.inbox import Inbox
 from stillwatch.sharing.settings import Collection, Settings
-from stillwatch.sharing.shelf import Query, Shelf, Shelved, Statuses
+from stillwatch.sharing.shelf import Query, Shelf, Shelved, Statuses, relay
 
 MEDIA_TYPE: Final = "application/taxii+json;version=2.1"
 STIX_TYPE: Final = "application/stix+json;version=2.1"
@@ -190,7 +190,7 @@ class Taxii:
             received = self._inbox.receive(objects, peer=peer, channel="taxii", at=at)
         except GuardRefused as refused:
             raise Fault(403, str(refused)) from refused
-        self._shelf.add(collection.id, received.cleared, at)
+        relay(received.cleared, self._shelf, self._guard, collection.id, at)
         passed = {msgspec.json.decode(taken)["id"] for taken in received.cleared.objects}
         return _json(self._told(objects, passed, peer, at), status=202)
 

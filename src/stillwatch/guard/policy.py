@@ -64,9 +64,9 @@ class Basis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What happens to each class of field on one kind of way out or in."""
+    """What happens to each class of field on one kind of way out, in, or through from one peer to others."""
 
-    direction: Literal["out", "in"]
+    direction: Literal["out", "in", "through"]
     basis: str
     max_tlp: str
     technical: Literal["allow", "drop"]
@@ -263,7 +263,7 @@ def _profile_problems(read: _File, bases: dict[str, Basis]) -> list[str]:
             found.append(f"profile {name!r} has an unknown marking")
         elif profile.tlp > LEAVES_AT_MOST:
             found.append(f"profile {name!r} would let {profile.max_tlp} through; nothing above amber ever leaves")
-        if profile.direction == "out" and profile.identity == "allow" and not profile.needs_approver:
+        if profile.direction != "in" and profile.identity == "allow" and not profile.needs_approver:
             found.append(f"profile {name!r} lets identities through without a named approver")
     for name, audience in read.dossier.items():
         if audience.profile not in read.profile or read.profile[audience.profile].direction != "out":

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from stillwatch import scoring
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
-from stillwatch.errors import ConfigError, UsageError, VaultError
+from stillwatch.errors import ConfigError, GuardRefused, UsageError, VaultError
 from stillwatch.guard import Cleared, Guard, Passage, Policy, Review, Tlp, load_policy, shipped_policy
 from stillwatch.guard.channel import Peer, write_bundle, write_package
 from stillwatch.guard.envelope import Signer
@@ -277,6 +277,8 @@ class Sharing:
     def _offered(self, campaign_id: str, asked: Asked) -> tuple[Any, Passage]:
         at = self._clock()
         terms = self.policy.terms(asked.profile, at)
+        if terms.profile.direction != "out":
+            raise GuardRefused(f"profile {terms.name!r} is for what others send; own findings leave by another")
         frame = Frame(
             ids=Ids(self._workspace.keys.derived("stix-ids/1")),
             publisher=self.policy.publisher,

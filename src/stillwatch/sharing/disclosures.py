@@ -45,7 +45,7 @@ class Disclosures:
                     connection, f"guard:{record_id}", rfc8785.dumps([dict(stix) for stix in review.objects])
                 ),
             }
-            self._ledger.append_within(connection, OUT if row["direction"] == "out" else IN, body, passage.at)
+            self._ledger.append_within(connection, IN if row["direction"] == "in" else OUT, body, passage.at)
             connection.execute(sa.insert(STORED["disclosures"]).values(row | {"at": microseconds(passage.at)}))
             if decisions:
                 connection.execute(sa.insert(STORED["guard_decisions"]), decisions)

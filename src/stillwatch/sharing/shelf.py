@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from stillwatch.errors import GuardRefused
-from stillwatch.guard import Cleared
+from stillwatch.guard import Cleared, Guard, Offer, Passage
 from stillwatch.store.schema import META, STORED, microseconds, moment
 from stillwatch.store.state import State
 
@@ -17,6 +17,8 @@ _TABLE: Final = STORED["shelved_objects"]
 _CURSORS: Final = STORED["sharing_cursors"]
 _STATUSES: Final = STORED["taxii_statuses"]
 _LOCK: Final = "shelf"
+RELAY: Final = "relay"
+"""Profile of the policy for what peers send to a collection, on its way to the other readers."""
 MOST_STATUSES: Final = 1000
 """Kept for one peer; the oldest go first."""
 
@@ -106,6 +108,20 @@ class Shelf:
         if row["is_dated"]:
             where.append(_TABLE.c.version == row["version"])
         return connection.execute(sa.select(_TABLE.c.seq).where(*where).limit(1)).first() is not None
+
+
+def relay(taken: Cleared, shelf: Shelf, guard: Guard, collection_id: str, at: datetime) -> int:
+    """Put what one peer sent on the shelf, as far as it may go on to the other readers; returns how many were new.
+
+    The policy's profile RELAY decides. Without one, or while no legal basis holds, nothing goes further.
+    """
+    if RELAY not in guard.policy.profiles:
+        return 0
+    sent = Offer(tuple(msgspec.json.decode(body) for body in taken.objects))
+    try:
+        return shelf.add(collection_id, guard.clear(sent, Passage(collection_id, "taxii", RELAY, at)), at)
+    except GuardRefused:
+        return 0
 
 
 class Cursors:

@@ -14,7 +14,7 @@ DISCLOSURES = Table(
         [
             column("record_id", TEXT, required=True),
             column("at", TIME, required=True),
-            column("direction", TEXT, "out or in", required=True),
+            column("direction", TEXT, "out, in, or through from one peer to others", required=True),
             column("peer", TEXT, "who got or sent it", required=True),
             column("channel", TEXT, "file or taxii", required=True),
             column("asked_profile", TEXT, required=True),
