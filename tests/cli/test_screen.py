@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from stillwatch.cli.app import main
+from stillwatch.sharing.inbox import Inbox
 from stillwatch.store.workspace import Workspace
+from tests.guard.objects import indicator
+from tests.sharing.worlds import sharing
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 LISTED = """id,name,type,aliases,country,address,end_date
@@ -200,6 +204,36 @@ def test_channels_show_what_came_through_each_door(inside: Path, capsys: pytest.
     assert rows["serving region", "eu-west"]["n_exchanges"] == 6
     assert rows["operator", "AS64500"]["n_accounts"] == 4
     assert rows["operator", "AS64500"]["flagged_share"] == 0.0
+
+
+def test_a_channel_says_which_peers_name_its_network(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Workspace.open(inside / "workspace") as opened:
+        inbox = Inbox(opened.state, sharing(opened).guard, {})
+        for peer, number in (("lab-c", 64500), ("lab-b", 64500), ("lab-b", 64501)):
+            sent = indicator(random.Random(f"{peer}{number}"), pattern=f"[autonomous-system:number = {number}]")
+            inbox.receive([sent], peer=peer, channel="taxii", at=NOON)
+    capsys.readouterr()
+    assert main(["screen", "channels", "--format", "json"]) == 0
+    rows = {row["channel"]: row["named_by"] for row in json.loads(capsys.readouterr().out)}
+    assert (rows["AS64500"], rows["eu-west"]) == (["lab-b", "lab-c"], [])
+
+
+def test_operators_of_records_without_a_network_come_from_opened_addresses(
+    inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside / "more.csv").write_text(
+        "source_record_id,account_id,start_time,request_model,client_address\n"
+        "m1,acct-1,2026-05-09T10:00:00Z,m,192.0.2.7\nm2,acct-2,2026-05-09T10:00:00Z,m,198.51.100.9\n"
+    )
+    assert main(["ingest", "more.csv", "--source", "canonical"]) == 0
+    (inside / "asn.csv").write_text("start,end,asn,name\n192.0.2.0,192.0.2.255,64502,Example Hosting\n")
+    assert main(["screen", "channels", "--ranges", "asn.csv"]) == 2
+    assert "--by" in capsys.readouterr().err
+    assert main(["screen", "channels", "--ranges", "asn.csv", "--by", "ana", "--format", "json"]) == 0
+    rows = {row["channel"]: row["n_accounts"] for row in json.loads(capsys.readouterr().out)}
+    assert rows["AS64502 Example Hosting (hosting, guessed)"] == 1
+    with Workspace.open(inside / "workspace") as opened:
+        assert len(opened.ledger.entries("vault.open")) == 2
 
 
 def test_what_waits_can_be_listed_and_a_list_can_be_compared_with_its_past(

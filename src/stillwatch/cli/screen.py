@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from stillwatch.pipeline.screening import Screener
     from stillwatch.screening.network import Crowd, NetworkList
+    from stillwatch.screening.ranges import AddressTable
     from stillwatch.screening.snapshots import Diff
 
 FOUND = 1
@@ -24,7 +25,7 @@ SHOWN = 50
 HIT_COLUMNS = ("account_id", "level", "cause", "object_id", "object_name", "score", "verdict", "reasons")
 CHANNEL_COLUMNS = (
     "door", "channel", "n_accounts", "n_flagged", "flagged_share", "low", "high", "lift", "n_exchanges",
-    "n_flagged_exchanges", "n_held", "n_review",
+    "n_flagged_exchanges", "n_held", "n_review", "named_by",
 )  # fmt: skip
 
 screen = App(
@@ -216,10 +217,7 @@ def network(
     """
     least = current().settings().config.screening.crowd_accounts
     with _screener() as screener:
-        from stillwatch.screening.ranges import open_table
-
-        table = None if ranges is None else open_table(ranges)
-        found = screener.screen_network(_network_lists(hosting, vpn), actor=by, table=table)
+        found = screener.screen_network(_network_lists(hosting, vpn), actor=by, table=_table(ranges))
     rows = _crowd_rows(found, least)
     talk(f"{len(rows):,} networks, {sum(bool(row['for_review']) for row in rows):,} for review")
     columns = ("network", "operator", "kind", "sureness", "n_accounts", "n_unrelated", "n_exchanges", "for_review")
@@ -231,16 +229,33 @@ def channels(
     *,
     hosting: tuple[Path, ...] = (),
     vpn: tuple[Path, ...] = (),
+    ranges: Path | None = None,
+    by: str = "",
     format: FormatFlag = "table",
     output: OutputFlag = None,
 ) -> None:
-    """Show the flagged share by serving region, operator, reseller and marketplace.
+    """Show the flagged share by serving region, operator, reseller and marketplace, and which networks peers name.
 
-    Example: stillwatch screen channels --hosting datacenters.txt --format json
+    Examples:
+        stillwatch screen channels --hosting datacenters.txt --format json
+        stillwatch screen channels --ranges asn.csv --by ana
+
+    Parameters
+    ----------
+    hosting
+        Lists of hosting networks: lines `AS64500 # operator` or `64500,"operator"`.
+    vpn
+        Lists of VPN and proxy networks.
+    ranges
+        Table of address ranges, or an .mmdb file, for records whose network telemetry does not name.
+    by
+        Who opens the addresses that --ranges needs; each opening is recorded.
     """
+    if ranges is not None and not by.strip():
+        raise UsageError("--ranges opens addresses in the vault: say who answers for it with --by NAME")
     with _screener() as screener:
-        found = screener.channels(_network_lists(hosting, vpn))
-    rows: list[Row] = [{**asdict(one), "door": one.door.value} for one in found]
+        found = screener.channels(_network_lists(hosting, vpn), actor=by, table=_table(ranges))
+    rows: list[Row] = [{**asdict(one), "door": one.door.value, "named_by": list(one.named_by)} for one in found]
     _write(rows, CHANNEL_COLUMNS, format, output)
 
 
@@ -300,6 +315,12 @@ def _network_lists(hosting: "Sequence[Path]", vpn: "Sequence[Path]") -> "list[Ne
 
     files = [(NetworkKind.HOSTING, path) for path in hosting] + [(NetworkKind.VPN, path) for path in vpn]
     return [read_network_list(path.name, kind, read_text(path)) for kind, path in files]
+
+
+def _table(ranges: Path | None) -> "AddressTable | None":
+    from stillwatch.screening.ranges import open_table
+
+    return None if ranges is None else open_table(ranges)
 
 
 def _crowd_rows(found: "Sequence[Crowd]", least: int) -> list[Row]:

@@ -33,6 +33,7 @@ from stillwatch.screening.region import region_hits
 from stillwatch.screening.register import Registered
 from stillwatch.screening.snapshots import Diff, Snapshots
 from stillwatch.screening.uses import account_uses
+from stillwatch.sharing.inbox import named_networks
 from stillwatch.store.schema import moment
 from stillwatch.store.screenings import ScreeningRun, Screenings, as_rows, new_run_id
 from stillwatch.store.workspace import Workspace
@@ -121,7 +122,7 @@ class Screener:
         todo = self._to_compare(accounts, entries, plan)
         named, n_screened, n_nameless = self._compare(todo, entries, actor, at)
         digests = {account.account_id: account.digest for account in accounts}
-        hits = [_as_row(hit) for hit in (*named, *self._owner_hits(accounts, stakes, entries, at), *self._regions())]
+        hits = [hit.row() for hit in (*named, *self._owner_hits(accounts, stakes, entries, at), *self._regions())]
         hits += self._carried(plan, {entry.digest for entry in entries})
         lists = {name: str(day) for name, day in sorted(latest.items())}
         run = ScreeningRun(new_run_id(at), at, actor, lists, method, len(accounts), n_screened)
@@ -282,20 +283,28 @@ class Screener:
         none are opened from the vault for `actor` and looked up.
         """
         at = self._clock()
-        uses = self._network_uses(actor, table, at)
+        rows = self._with_networks(actor, table, at)
+        uses = [(row["account_id"], network, row["n_exchanges"]) for row, network in rows if network is not None]
         found = crowds(uses, self._ties(), lists, min_share=self._settings.min_crowd_share)
         hits = [hit for crowd in found for hit in self._crowd_hits(crowd)]
         run = ScreeningRun(new_run_id(at), at, actor, {}, self._method(), len({use[0] for use in uses}), 0)
-        self.screenings.record(run, [_as_row(hit) for hit in hits], causes=[Cause.NETWORK])
+        self.screenings.record(run, [hit.row() for hit in hits], causes=[Cause.NETWORK])
         return found
 
-    def channels(self, lists: Sequence[NetworkList] = ()) -> list[Channel]:
-        """What came through each serving region, operator, reseller and marketplace in the window."""
-        rows = self._uses().to_pylist()
-        flagged = self._flagged()
-        accounts = {row["account_id"] for row in rows}
+    def channels(
+        self, lists: Sequence[NetworkList] = (), *, actor: str = "", table: AddressTable | None = None
+    ) -> list[Channel]:
+        """What came through each serving region, operator, reseller and marketplace in the window.
+
+        With a `table`, addresses of records that name no network are opened from the vault for `actor`, as in
+        `screen_network`. Operators whose network a peer's indicator names say so.
+        """
+        at = self._clock()
+        flagged, named = self._flagged(), named_networks(self._workspace.state, at)
+        rows = list(self._with_networks(actor, table, at))
+        accounts = {row["account_id"] for row, _ in rows}
         share = len(accounts & flagged) / len(accounts) if accounts else 0.0
-        uses = [use for row in rows for use in doors(row, lists)]
+        uses = [use for row, network in rows for use in doors(row, network, lists, named)]
         return channels(uses, flagged=flagged, screened=self.levels(), overall_share=share)
 
     def _crowd_hits(self, crowd: Crowd) -> Iterator[Hit]:
@@ -314,24 +323,21 @@ class Screener:
             name = one.network.operator or "operator not known"
             yield Hit(account, Cause.NETWORK, Level.REVIEW, f"AS{one.network.asn}", name, reasons, mark, object_digest)
 
-    def _network_uses(self, actor: str, table: AddressTable | None, at: datetime) -> list[tuple[str, Network, int]]:
+    def _with_networks(
+        self, actor: str, table: AddressTable | None, at: datetime
+    ) -> Iterator[tuple[dict[str, Any], Network | None]]:
+        """Each row of uses with its network: the one that telemetry names, else that of its address in the table."""
         rows = self._uses(with_address=table is not None)
-        uses = [
-            (row["account_id"], Network(row["client_asn"]), row["n_exchanges"])
-            for row in rows.to_pylist()
-            if row["client_asn"] is not None
-        ]
-        if table is None:
-            return uses
-        silent = rows.filter(pc.and_(pc.is_null(rows["client_asn"]), pc.is_valid(rows["client_address"])))
-        wanted = pc.unique(silent["client_address"]).to_pylist()
-        opened = self._workspace.vault.open_many("address", wanted, actor=actor, reason="screening", at=at)
-        networks = {pseudonym: table.of(address) for pseudonym, address in opened.items()}
-        for row in silent.to_pylist():
-            network = networks.get(row["client_address"])
-            if network is not None:
-                uses.append((row["account_id"], network, row["n_exchanges"]))
-        return uses
+        networks: dict[int, Network] = {}
+        if table is not None:
+            silent = rows.filter(pc.and_(pc.is_null(rows["client_asn"]), pc.is_valid(rows["client_address"])))
+            wanted = pc.unique(silent["client_address"]).to_pylist()
+            opened = self._workspace.vault.open_many("address", wanted, actor=actor, reason="screening", at=at)
+            found = ((pseudonym, table.of(address)) for pseudonym, address in opened.items())
+            networks = {pseudonym: network for pseudonym, network in found if network is not None}
+        for row in rows.to_pylist():
+            asn = row["client_asn"]
+            yield row, networks.get(row.get("client_address")) if asn is None else Network(asn)
 
     def _ties(self) -> dict[str, set[str]]:
         ties: dict[str, set[str]] = defaultdict(set)
@@ -383,10 +389,6 @@ def _subject(account: _Account, opened: Mapping[int, str]) -> Subject:
         known.addresses,
         known.identifiers,
     )
-
-
-def _as_row(hit: Hit) -> dict[str, Any]:
-    return {**asdict(hit), "cause": hit.cause.value, "level": hit.level.value, "reasons": list(hit.reasons)}
 
 
 def _distinct(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

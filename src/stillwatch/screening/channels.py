@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -22,12 +22,13 @@ class Door(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Exchanges of one account through one channel."""
+    """Exchanges of one account through one channel. `named_by` are peers whose indicators name it."""
 
     door: Door
     channel: str
     account_id: str
     n_exchanges: int
+    named_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Channel:
 
     `flagged_share` is the share of accounts that are accused or in review; `low` and `high` bound it at 95 %.
     `lift` is the ratio to the share among all accounts, None where that is zero. `n_held` and `n_review` count what
-    screening says.
+    screening says; `named_by` are peers whose indicators in force name the channel's network.
     """
 
     door: Door
@@ -51,15 +52,25 @@ class Channel:
     lift: float | None
     n_held: int
     n_review: int
+    named_by: tuple[str, ...] = ()
 
 
-def doors(row: Mapping[str, Any], lists: Sequence[NetworkList]) -> Iterator[Use]:
-    """The channels of one row of uses; `lists` say of which kind an operator is."""
+def doors(
+    row: Mapping[str, Any],
+    network: Network | None,
+    lists: Sequence[NetworkList],
+    named: Mapping[int, tuple[str, ...]],
+) -> Iterator[Use]:
+    """The channels of one row of uses.
+
+    `network` is where its exchanges came from (None: not known), `lists` say of which kind an operator is, and `named`
+    which peers name a network by its number.
+    """
     account, n = row["account_id"], row["n_exchanges"]
     if row["cloud_region"]:
         yield Use(Door.REGION, row["cloud_region"], account, n)
-    if row["client_asn"] is not None:
-        yield Use(Door.OPERATOR, _operator(classify(Network(row["client_asn"]), lists)), account, n)
+    if network is not None:
+        yield Use(Door.OPERATOR, _operator(classify(network, lists)), account, n, named.get(network.asn, ()))
     if row["access_channel"] == "reseller" and row["org_id"]:
         yield Use(Door.RESELLER, row["org_id"], account, n)
     if row["access_channel"] == "marketplace":
@@ -81,9 +92,14 @@ def channels(
     accounts of one campaign are not, so a channel that one campaign used has a wider one in truth.
     """
     rows: dict[tuple[Door, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    named: dict[tuple[Door, str], tuple[str, ...]] = {}
     for use in uses:
         rows[use.door, use.channel][use.account_id] += use.n_exchanges
-    found = [_channel(door, name, counts, flagged, screened, overall_share) for (door, name), counts in rows.items()]
+        named[use.door, use.channel] = use.named_by
+    found = [
+        replace(_channel(door, name, counts, flagged, screened, overall_share), named_by=named[door, name])
+        for (door, name), counts in rows.items()
+    ]
     return sorted(found, key=lambda one: (one.door, -one.n_flagged_exchanges, -one.n_exchanges, one.channel))
 
 

@@ -1,8 +1,9 @@
 """What screening concludes about an account, and why."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Level(StrEnum):
@@ -58,6 +59,10 @@ class Hit:
     def pair(self) -> tuple[str, str]:
         """What a reviewer clears: this state of the account against this state of the object."""
         return (self.subject_digest, self.object_digest)
+
+    def row(self) -> dict[str, Any]:
+        """The hit as a row of SCREENING_HITS, but for the run that found it."""
+        return {**asdict(self), "cause": self.cause.value, "level": self.level.value, "reasons": list(self.reasons)}
 
 
 def overall(hits: Iterable[Hit]) -> Level:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final, Literal
 
 import msgspec
@@ -151,9 +152,20 @@ class Inbox:
 
 def in_force(state: State, at: datetime) -> pa.Table:
     """INDICATORS in force at `at`."""
+    return _read(state, *_holds(at))
+
+
+def _holds(at: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     stamp = microseconds(at)
     begun, lasting = _TABLE.c.valid_from <= stamp, _TABLE.c.valid_until > stamp
-    return _read(state, _TABLE.c.revoked.is_(False), begun, sa.or_(_TABLE.c.valid_until.is_(None), lasting))
+    return _TABLE.c.revoked.is_(False), begun, sa.or_(_TABLE.c.valid_until.is_(None), lasting)
+
+
+def named_networks(state: State, at: datetime) -> dict[int, tuple[str, ...]]:
+    """Which peers name a network, by its number, in indicators in force at `at`."""
+    named = _read(state, _TABLE.c.kind == "asn", *_holds(at)).to_pylist()
+    pairs = sorted({(int(row["value"]), row["peer"]) for row in named})
+    return {asn: tuple(peer for _, peer in told) for asn, told in groupby(pairs, key=lambda pair: pair[0])}
 
 
 def received(state: State, before: datetime | None) -> pa.Table:
