@@ -25,6 +25,7 @@ from stillwatch.guard.channel import Answer, Peer
 from stillwatch.guard.envelope import Signer, enveloped, pre_authentication
 from stillwatch.guard.package import PACKAGE_TYPE, unpacked
 from stillwatch.guard.tlp import MARKING_IDS, level_of
+from stillwatch.model.tables import EXCHANGE_RECORDS
 from stillwatch.pipeline.sharing import Asked, Sharing
 from stillwatch.sharing.extensions import CAMPAIGN as CAMPAIGN_EXTENSION
 from stillwatch.sharing.extensions import INDICATOR as INDICATOR_EXTENSION
@@ -35,7 +36,7 @@ from stillwatch.sharing.traits import keyed_sketch
 from stillwatch.store.vault import IdentityClass
 from stillwatch.store.workspace import Workspace
 from tests.guard.objects import clean_objects
-from tests.response.worlds import Found, store
+from tests.response.worlds import DAY, Found, store
 from tests.sharing.others import python
 from tests.sharing.worlds import (
     CAMPAIGN,
@@ -255,18 +256,35 @@ def test_addresses_are_opened_only_by_a_named_person_and_each_opening_is_recorde
 
 
 def _add_addresses(opened: Workspace) -> None:
-    from stillwatch.model.tables import EXCHANGE_RECORDS
-    from tests.response.worlds import DAY
-
     opened.vault.seal(IdentityClass.ADDRESS, pa.array([77], pa.int64()), pa.array(["192.0.2.7"]))
+    _rewrite(opened, client_address=(77, 78))
+
+
+def _rewrite(opened: Workspace, **columns: tuple[object, object]) -> None:
+    """Give records other values in these columns: those of the campaign the first, the others the second."""
     (file,) = opened.lake.snapshot().files(EXCHANGE_RECORDS)
     rows = pa.parquet.read_table(file, partitioning=None, schema=EXCHANGE_RECORDS.schema)
-    place = rows.schema.get_field_index("client_address")
-    inside = [77 if asn == NETWORK else 78 for asn in rows["client_asn"].to_pylist()]
-    rows = rows.set_column(place, EXCHANGE_RECORDS.schema.field(place), pa.array(inside, pa.int64()))
+    for name, (inside, outside) in columns.items():
+        place = rows.schema.get_field_index(name)
+        values = [inside if asn == NETWORK else outside for asn in rows["client_asn"].to_pylist()]
+        field = EXCHANGE_RECORDS.schema.field(place)
+        rows = rows.set_column(place, field, pa.array(values, field.type))
     with opened.lake.write() as writer:
         writer.replace(EXCHANGE_RECORDS, str(DAY), rows)
         writer.commit()
+
+
+def test_a_reseller_is_named_to_an_authority_and_a_pseudonym_for_a_peer(opened: Workspace) -> None:
+    _rewrite(opened, access_channel=("reseller", "first_party"), org_id=("org-resells", "org-own"))
+    share = sharing(opened)
+    for profile, is_named in (("authority", True), ("peer", False)):
+        said = json.loads(share.export(CAMPAIGN, asked(profile)).bundle())
+        roles = [
+            stix["extensions"][INDICATOR_EXTENSION].get("role") for stix in of_type(said, "infrastructure")
+        ]  # fmt: skip
+        assert "account-reseller" in roles
+        assert ("org-resells" in json.dumps(said)) is is_named
+        assert "org-own" not in json.dumps(said)
 
 
 def test_every_export_is_recorded_field_by_field_and_sealed_in_the_ledger(opened: Workspace) -> None:

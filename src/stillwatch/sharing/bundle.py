@@ -46,7 +46,9 @@ def offer_of(case: Case, frame: Frame) -> Offer:
     """Every object about the case, with the accounts that stand behind each."""
     writer = _Writer(case, frame)
     objects = tuple(writer.objects())
-    return Offer(objects, support=writer.support, active_until=case.last_seen_at, protected=frozenset(case.accounts))
+    resellers = (trait.value for trait in case.traits if trait.kind == "reseller")
+    protected = frozenset((*case.accounts, *resellers))
+    return Offer(objects, support=writer.support, active_until=case.last_seen_at, protected=protected)
 
 
 class _Writer:
@@ -69,6 +71,8 @@ class _Writer:
         for trait in self._case.traits:
             if trait.kind in _OBSERVED:
                 yield from self._trait(trait)
+            elif trait.kind == "reseller":
+                yield from self._reseller(trait)
 
     # -- frames -------------------------------------------------------------------------------------------------------
 
@@ -184,14 +188,33 @@ class _Writer:
             "extension_type": "property-extension", "role": "shared-client",
             "ja4": [trait.value for trait in shared],
         }  # fmt: skip
-        clients = self._domain(
-            "infrastructure", "clients", name=f"Clients of distillation campaign {self._code}",
-            description="Client software that flagged accounts share", infrastructure_types=["anonymization"],
-            extensions={extensions.INDICATOR: told},
+        clients = self._infrastructure(
+            "clients", told, _weakest(shared), name=f"Clients of distillation campaign {self._code}",
+            description="Client software that flagged accounts share",
         )  # fmt: skip
-        self.support[clients["id"]] = _weakest(shared)
         yield clients
         yield self._edge(self._campaign, "uses", clients["id"])
+
+    def _reseller(self, trait: Trait) -> Iterator[Stix]:
+        """A reseller through whom accounts came, as an infrastructure and as an account of its own."""
+        account = self._observable("user-account", {"user_id": trait.value})
+        told = {"extension_type": "property-extension", "role": "account-reseller"}
+        reseller = self._infrastructure(
+            trait.value, told, trait.support, name=f"Resellers of distillation campaign {self._code}",
+            description="Reseller through which flagged accounts called", first_seen=second(trait.first_seen_at),
+            last_seen=second(trait.last_seen_at),
+        )  # fmt: skip
+        yield from (account, reseller)
+        yield self._edge(reseller["id"], "consists-of", account["id"])
+        yield self._edge(self._campaign, "uses", reseller["id"])
+
+    def _infrastructure(self, told: str, extension: Stix, support: Support, **fields: object) -> Stix:
+        made = self._domain(
+            "infrastructure", told, **fields, infrastructure_types=["anonymization"],
+            extensions={extensions.INDICATOR: extension},
+        )  # fmt: skip
+        self.support[made["id"]] = support
+        return made
 
     def _trait(self, trait: Trait) -> Iterator[Stix]:
         """Observable, observation, infrastructure where it is one, indicator and sighting of one trait."""
@@ -210,11 +233,10 @@ class _Writer:
         yield from (observable, observed, indicator, sighting)
         yield self._edge(indicator["id"], "indicates", self._campaign)
         if trait.kind != "sketch":
-            network = self._domain(
-                "infrastructure", observable["id"], **seen, name=f"Networks of distillation campaign {self._code}",
+            network = self._infrastructure(
+                observable["id"], {"extension_type": "property-extension", "role": role}, trait.support, **seen,
+                name=f"Networks of distillation campaign {self._code}",
                 description=f"Shared by many flagged accounts of distillation campaign {self._code}.",
-                infrastructure_types=["anonymization"],
-                extensions={extensions.INDICATOR: {"extension_type": "property-extension", "role": role}},
             )  # fmt: skip
             yield network
             yield self._edge(network["id"], "consists-of", observable["id"])

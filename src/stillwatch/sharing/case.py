@@ -6,14 +6,15 @@ from typing import Literal
 
 from stillwatch.guard import Support
 
-TraitKind = Literal["asn", "ja4", "ipv4", "ipv6", "sketch"]
+TraitKind = Literal["asn", "ja4", "ipv4", "ipv6", "sketch", "reseller"]
 
 
 @dataclass(frozen=True, slots=True)
 class Trait:
     """Something that accounts of the campaign share and others hardly have, with what stands behind it.
 
-    `value` is the number of an autonomous system, a JA4 fingerprint, an address, or a keyed sketch.
+    `value` is the number of an autonomous system, a JA4 fingerprint, an address, a keyed sketch, or a reseller's
+    organisation.
     """
 
     kind: TraitKind

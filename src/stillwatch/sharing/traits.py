@@ -1,4 +1,4 @@
-"""What accounts of a campaign share and others hardly have: networks, clients and addresses, counted in accounts."""
+"""What accounts of a campaign share and others hardly have: networks, clients, resellers, addresses; in accounts."""
 
 import hashlib
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ FLAGGED = Table(
 )
 """Accounts of the campaign, so that the engine can compare them with everybody."""
 
-COLUMNS: Final[dict[TraitKind, str]] = {"asn": "client_asn", "ja4": "tls_client_ja4"}
+COLUMNS: Final[dict[TraitKind, str]] = {"asn": "client_asn", "ja4": "tls_client_ja4", "reseller": "org_id"}
 """Where in the records each kind of trait stands in clear."""
 
 SKETCH_HASHES: Final = 64
@@ -71,11 +71,12 @@ def adopted(records: "ir.Table", name: str, accounts: pa.Array, *, engine: Engin
 
 
 def plain_traits(records: "ir.Table", accounts: pa.Array, *, engine: Engine, most: int) -> list[Trait]:
-    """Networks and clients, whose names stand in the records themselves."""
+    """Networks, clients and resellers, whose names stand in the records themselves."""
+    resold = records.filter(records.access_channel == "reseller")
     return [
         Trait(kind, str(found.value), found.support, found.first_seen_at, found.last_seen_at)
         for kind, name in COLUMNS.items()
-        for found in adopted(records, name, accounts, engine=engine, most=most)
+        for found in adopted(resold if kind == "reseller" else records, name, accounts, engine=engine, most=most)
     ]
 
 
