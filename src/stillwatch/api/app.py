@@ -85,6 +85,7 @@ class Server:
         self.figures = Figures()
         self.broadcast = Broadcast()
         self.watch = Stillwatch(workspace, config, clock=clock)
+        self.kept = Kept(self.watch)
         keys = ApiKeys(workspace.state, workspace.keys)
         trail = AuditTrail(workspace.state)
         self.auditor = Auditor(trail, clock)
@@ -123,7 +124,7 @@ class Server:
         self.keeper.look()
         stopping = asyncio.Event()
         readers = [asyncio.create_task(self._refresh(stopping)), asyncio.create_task(self._watch_lake(stopping))]
-        others = [self._warming()]
+        others = [self._warming(self.desk.warm), self._warming(self.kept.warm)]
         if self.config.serve.drain:
             others.append(asyncio.create_task(self._drain()))
         self.is_ready = True
@@ -141,8 +142,8 @@ class Server:
             await self.drainage.close()
             await to_thread.run_sync(self.auditor.close)
 
-    def _warming(self) -> asyncio.Task[None]:
-        return asyncio.create_task(to_thread.run_sync(self.desk.warm))
+    def _warming(self, warm: Callable[[], None]) -> asyncio.Task[None]:
+        return asyncio.create_task(to_thread.run_sync(warm))
 
     async def _refresh(self, stopping: asyncio.Event) -> None:
         """Look at keys and snapshot again and again; a state database that is away leaves the keys as they are."""
@@ -178,6 +179,8 @@ class Server:
         while not await _is_set_within(stopping, WATCH_SECONDS):
             since = await self._tell_decisions(since)
             found = await to_thread.run_sync(self._run_ids)
+            if found - known:
+                await to_thread.run_sync(self.kept.warm)
             for run_id in sorted(found - known):
                 self.broadcast.tell("run", {"run_id": run_id})
             known = found
@@ -227,7 +230,7 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
     )  # fmt: skip
     for route in _hot_routes(server, app):
         app.router.routes.append(route)
-    kept = Kept(server.watch)
+    kept = server.kept
     Reader(server.watch, kept).add_to(app.router)
     Viewer(server.watch, kept).add_to(app.router)
     Drawer(server.watch, kept).add_to(app.router)

@@ -23,7 +23,7 @@ MEDIA_TYPES: Final[dict[Form, str]] = {
 }
 AT_ONCE: Final = 20_000
 """Rows that are made into text at once: some megabytes."""
-FORMULA: Final = "^[=+\\-@\t\r]"
+FORMULA: Final = "^[=+\\-@\t\r\n]"
 """A spreadsheet runs a cell that begins with one of these (OWASP, CSV injection)."""
 
 

@@ -1,5 +1,6 @@
 """What is known of stored runs, kept in memory: it changes only when a run is made again."""
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from stillwatch.api import paging
 from stillwatch.api.paging import Listing, Wanted
-from stillwatch.errors import UsageError
+from stillwatch.errors import StillwatchError, UsageError
 from stillwatch.model.tables import DETECTION_RUNS
 from stillwatch.python_api import Stillwatch
 
@@ -17,6 +18,7 @@ CACHED: Final = 32
 """Results that are kept, the least recently used forgotten first; accounts of a million take some 150 MB."""
 
 Found = TypeVar("Found")
+_log = logging.getLogger(__name__)
 
 
 class Kept:
@@ -40,6 +42,16 @@ class Kept:
     def accounts(self, run_id: str) -> pa.Table:
         """Every account of a run, as the Python API lists them, in one piece: a page is cut out of it."""
         return self.of_run("accounts", run_id, lambda: _in_one_piece(self._watch.accounts(run_id).table))
+
+    def warm(self) -> None:
+        """Put the accounts of the latest run in order before anybody asks: of a million that takes seconds.
+
+        Where there is no run, or it cannot be read, nothing is kept and whoever asks is told why.
+        """
+        try:
+            self.accounts(self.latest())
+        except StillwatchError as error:
+            _log.info("the accounts of the latest run wait for whoever asks: %s", error)
 
     def latest(self) -> str:
         """The id of the latest run.

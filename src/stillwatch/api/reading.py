@@ -151,12 +151,12 @@ class Reader:
     ) -> Response:
         """Every account seen in a run's window with its tier, accused ones first."""
         run_id = self._kept.run(ACCOUNTS, wanted, run)
-        rows = unsorted = self._kept.accounts(run_id)
-        if wanted.sort is not None:
-            sort, wanted = wanted.sort, replace(wanted, sort=None)
-            rows = self._kept.of_run(f"accounts by {sort}", run_id, lambda: paging.ordered(unsorted, ACCOUNTS, sort))
+        rows, sort = self._kept.accounts(run_id), wanted.sort
+        order = None
+        if sort is not None:
+            order = self._kept.of_run(f"accounts by {sort}", run_id, lambda: paging.order_of(rows, ACCOUNTS, sort))
         filters = {"tier": tier, "campaign_id": campaign_id, "queue": queue}
-        return paged(request, rows, ACCOUNTS, wanted, filters, run_id)
+        return paged(request, rows, ACCOUNTS, wanted, filters, run_id, order=order)
 
     def account(self, account_id: str, run: Text = None) -> Response:
         """Why an account was flagged, or that it was not: finding and campaign are null then. Tokens are text."""
@@ -236,15 +236,21 @@ def paged(
     wanted: Wanted,
     filters: dict[str, str | None],
     run_id: str = "",
+    *,
+    order: paging.Places | None = None,
 ) -> Response:
-    """One page of a listing, filtered, or all of it as a file; a filter that is None was not asked for."""
+    """One page of a listing, filtered, or all of it as a file; a filter that is None was not asked for.
+
+    `order` is that of `wanted.sort`, where it was made before.
+    """
     equal = {name: value for name, value in filters.items() if value is not None}
     asked = replace(wanted, equal=equal)
-    rows = paging.ordered(rows, listing, wanted.sort)
+    if order is None and wanted.sort is not None:
+        order = paging.order_of(rows, listing, wanted.sort)
     if asked.form is not None:
         name = f"{listing.name}-{run_id}" if run_id else listing.name
-        return exported(request, paging.chosen(rows, listing, asked), name, asked.form)
-    return paging.answer(request, paging.page(rows, listing, asked, pinned=run_id))
+        return exported(request, paging.chosen(rows, listing, asked, order), name, asked.form)
+    return paging.answer(request, paging.page(rows, listing, asked, order=order, pinned=run_id))
 
 
 def _json(value: object) -> Response:
