@@ -25,9 +25,14 @@ from tests.api.served import Served, serving, settings, wait_until
 
 EXAMPLES = {"campaign_id": "c-1", "account_id:path": "bad-00", "path:path": "v1/chat/completions", "key_id": "nobody",
             "token_kind": "skeleton", "token": "11",
-            "record_id": "g-none", "content_ref": "none", "entry": "1"}  # fmt: skip
+            "assessment_id": "as-none", "record_id": "g-none", "content_ref": "none", "entry": "1"}  # fmt: skip
 
-NAMED = {"/v1/keys/{key_id}", "/v1/ledger/{entry}", "/v1/disclosures/{record_id}/decisions"}
+NAMED = {
+    "/v1/keys/{key_id}",
+    "/v1/attributions/{assessment_id}",
+    "/v1/ledger/{entry}",
+    "/v1/disclosures/{record_id}/decisions",
+}
 """Routes to one thing that the tests' workspace does not have."""
 
 

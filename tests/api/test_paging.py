@@ -28,7 +28,9 @@ ROWS = st.lists(
 
 def table(rows: list[tuple[object, ...]]) -> pa.Table:
     names = {"name": pa.string(), "part": pa.int64(), "tier": pa.string(), "n": pa.int64()}
-    return pa.table([pa.array(c, t) for c, t in zip(zip(*rows, strict=True), names.values(), strict=True)], names=[*names])
+    return pa.table(
+        [pa.array(c, t) for c, t in zip(zip(*rows, strict=True), names.values(), strict=True)], names=[*names]
+    )
 
 
 @given(ROWS.filter(bool), st.booleans())

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.api.paging import ARROW
-from stillwatch.api.responding import SECOND_KEY
+from stillwatch.api.writing import SECOND_KEY
 from stillwatch.model.role import Role
 from stillwatch.store.api_keys import ApiKeys
 from stillwatch.store.audit import AuditTrail
@@ -97,6 +97,10 @@ def test_an_appeal_restores_at_once_and_unknown_ids_are_refused(acting: Served) 
     assert (done.status_code, done.json()["n_ended"]) == (201, 1)
     wait_until(lambda: decided(acting, "bad-05") == "allow")
     assert decided(acting, "bad-06") == "rate_limit"
+    (row,) = acting[Role.ANALYST].get("/v1/appeals").json()["rows"]
+    assert (row["account_id"], row["status"], row["note"]) == ("bad-05", "granted", "a class")
+    budget = acting[Role.ANALYST].get("/v1/appeals/budget").json()
+    assert (budget["n_granted"], budget["false_positive_budget"]) == (1, 0.5)
 
 
 def test_one_person_stops_everything_and_two_let_it_go_on(acting: Served, ben: str) -> None:

@@ -23,6 +23,7 @@ from stillwatch import __version__
 from stillwatch.api.access import Buckets, Door, KeyRing, RoleGate, refusal
 from stillwatch.api.auditing import Auditor
 from stillwatch.api.bodies import Bounds, Refused
+from stillwatch.api.casework import Casework
 from stillwatch.api.console import Console
 from stillwatch.api.desk import Desk
 from stillwatch.api.drain import Drainage, Drained
@@ -236,6 +237,7 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
     Drawer(server.watch, kept).add_to(app.router)
     Searcher(server.watch, kept).add_to(app.router)
     Recorder(server.watch, clock).add_to(app.router)
+    Casework(server.watch, server.ring, clock).add_to(app.router)
     server.people.add_to(app.router)
     Responding(server.watch, server.ring, clock).add_to(app.router)
     app.router.routes.extend(server.taxii.routes())

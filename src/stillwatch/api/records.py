@@ -1,7 +1,6 @@
 """What other rooms recorded, as listings: sharing, provenance, screening, pulse, webhooks and the ledger."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -31,7 +30,6 @@ from stillwatch.model.tables import (
 from stillwatch.pipeline.sharing import Asked
 from stillwatch.python_api import Stillwatch
 from stillwatch.sharing.sighted import SIGHTED
-from stillwatch.store.attributions import Attributions
 from stillwatch.store.checkpoint import open_note
 from stillwatch.store.decisions import Decisions
 from stillwatch.store.outbox import Outbox
@@ -77,7 +75,6 @@ class Recorder:
             router.add_api_route(path, handler, methods=["GET"], responses=arrow_and_json(schema), response_model=None)
         objects: tuple[tuple[str, Handler], ...] = (
             ("/v1/campaigns/{campaign_id}/sharing", self.preview),
-            ("/v1/campaigns/{campaign_id}/attributions", self.attributions),
             ("/v1/ledger", self.ledger),
             ("/v1/ledger/{entry}", self.proof),
         )
@@ -133,11 +130,6 @@ class Recorder:
             return paging.whole(_shown(self._watch.sharing.preview(campaign_id, asked)))
         except GuardRefused as error:
             raise Refused(409, str(error)) from error
-
-    def attributions(self, campaign_id: str) -> Response:
-        """What was written about who may be behind a campaign: competing hypotheses, and whether they stand."""
-        stored = Attributions(self._watch.workspace.state, self._watch.workspace.ledger).all(campaign_id)
-        return paging.whole({"rows": [asdict(one) | {"stands": one.stands} for one in stored]})
 
     # -- other rooms --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 import pyarrow as pa
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,10 +17,10 @@ from stillwatch.api.bodies import Refused
 from stillwatch.api.documents import ERRORS, arrow_and_json, one
 from stillwatch.api.paging import Listing, Wanted
 from stillwatch.api.reading import paged, wanted_page
-from stillwatch.api.roles import ACCESS
-from stillwatch.api.writing import LONGEST_NOTE, author_of
+from stillwatch.api.writing import LONGEST_NOTE, author_of, second_of
 from stillwatch.errors import ConfigError
 from stillwatch.model.tables import DECISIONS
+from stillwatch.model.tables.views import APPEALS
 from stillwatch.pipeline.response import Responder
 from stillwatch.python_api import Stillwatch
 from stillwatch.response import Plan, Policy
@@ -34,8 +33,7 @@ DECISION_LIST: Final = Listing(
     ("account_id", "campaign_id", "action", "mode", "rule", "status"),
     time="decided_at",
 )
-SECOND_KEY: Final = "x-stillwatch-second-key"
-"""Where the second person shows a key, where two must agree: a name alone would be one person's word for two."""
+APPEAL_LIST: Final = Listing("appeals", ("account_id",), ("account_id", "status"), time="asked_at")
 MOST_LINES: Final = 1000
 LONGEST_POLICY: Final = 100_000
 LONGEST_ID: Final = 512
@@ -100,7 +98,9 @@ class Responding:
             ("GET", "/v1/plan", self.plan, one()),
             ("POST", "/v1/plan", self.preview, one()),
             ("POST", "/v1/apply", self.apply, made),
+            ("GET", "/v1/appeals", self.appeals, arrow_and_json(APPEALS)),
             ("POST", "/v1/appeals", self.appeal, made),
+            ("GET", "/v1/appeals/budget", self.budget, one()),
             ("GET", "/v1/kill", self.kill_switch, one()),
             ("POST", "/v1/kill", self.kill, made),
         )
@@ -143,7 +143,7 @@ class Responding:
         responder = self._responder()
         policy = _in_force(responder) if wanted.policy is None else _parsed(wanted.policy)
         request.scope["audit_subject"] = policy.digest
-        second = self._second(request, "/v1/apply")
+        second = second_of(request, self._ring, "/v1/apply")
         made = responder.apply(policy, author=author_of(request), second=second, run_id=wanted.run_id)
         return _json(plan_summary(made), 201)
 
@@ -156,6 +156,18 @@ class Responding:
         budget = {"n_granted": done.budget.n_granted, "n_enforced": done.budget.n_enforced}
         return _json({"n_ended": done.n_ended, "is_rolled_back": done.is_rolled_back, **budget}, 201)
 
+    def appeals(self, request: Request, wanted: Page, account_id: Text = None, status: Text = None) -> Response:
+        """Who asked to be restored (account event `appeal_opened`) or was, waiting ones first."""
+        filters = {"account_id": account_id, "status": status}
+        return paged(request, self._responder().appeals(), APPEAL_LIST, wanted, filters)
+
+    def budget(self) -> Response:
+        """How many appeals were granted of how many accounts with a decision in force, and the share that may be."""
+        responder = self._responder()
+        found, limits = responder.budget(), responder.limits()
+        share = {"false_positive_budget": limits.false_positive_budget, "budget_days": limits.budget_days}
+        return _json(asdict(found) | share)
+
     def kill_switch(self) -> Response:
         """The kill switch as it is now."""
         return _json(asdict(self._responder().kill_switch()))
@@ -163,7 +175,7 @@ class Responding:
     def kill(self, request: Request, wanted: Kill) -> Response:
         """Stop every decision at once, or let them go on, which takes two people."""
         request.scope["audit_subject"] = "on" if wanted.is_on else "off"
-        second = self._second(request, "/v1/kill")
+        second = second_of(request, self._ring, "/v1/kill")
         responder = self._responder()
         responder.kill(is_on=wanted.is_on, author=author_of(request), note=wanted.note, second=second)
         return _json(asdict(responder.kill_switch()), 201)
@@ -172,22 +184,6 @@ class Responding:
 
     def _responder(self) -> Responder:
         return Responder(self._watch.workspace, self._watch.config, clock=self._clock)
-
-    def _second(self, request: Request, path: str) -> str | None:
-        """The other person, who shows a key of another name that may call the route too; None without one.
-
-        Raises:
-            Refused: what is shown is no such key.
-        """
-        shown = request.headers.get(SECOND_KEY)
-        if shown is None:
-            return None
-        key = self._ring.find(Headers({"x-stillwatch-key": shown}))
-        if key is None or key.role not in ACCESS["POST", path]:
-            raise Refused(403, f"{SECOND_KEY} holds no key that may do that")
-        if key.name.casefold() == request.scope["api_key"].name.casefold():
-            raise Refused(403, f"{SECOND_KEY} must be the key of another person")
-        return f"{key.name} (key {key.key_id})"
 
 
 def _in_force(responder: Responder) -> Policy:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -14,12 +15,16 @@ from stillwatch.api.access import KeyRing, refusal
 from stillwatch.api.bodies import Refused
 from stillwatch.api.documents import ERRORS, arrow_and_json, one
 from stillwatch.api.events import Broadcast
+from stillwatch.api.exporting import exported
+from stillwatch.api.roles import ACCESS
 from stillwatch.model.role import Role
 from stillwatch.model.tables import AUDIT_ENTRIES
 from stillwatch.python_api import Stillwatch
 from stillwatch.store.api_keys import LONGEST_NAME, ApiKey, ApiKeys
 from stillwatch.store.audit import AuditTrail
 
+SECOND_KEY: Final = "x-stillwatch-second-key"
+"""Where the second person shows a key, where two must agree: a name alone would be one person's word for two."""
 LONGEST_NOTE: Final = 4000
 MOST_DAYS: Final = 3660
 
@@ -117,8 +122,18 @@ class Desks:
         request: Request,
         limit: Annotated[int, Query(ge=1, le=paging.MOST_ROWS)] = 100,
         cursor: Annotated[str, Query(max_length=64, pattern="^[0-9a-f-]*$")] = "",
+        at: Annotated[int | None, Query(ge=0, le=2**53, description="place of the first row, newest first")] = None,
+        format: Annotated[paging.Form | None, Query(description="the whole trail as a file")] = None,
     ) -> Response:
-        """Writes and refused calls, oldest first; refused ones appear within a second or two."""
+        """Writes and refused calls, oldest first; refused ones appear within a second or two.
+
+        With `at`, in place of a cursor, a page begins at this place among all, newest first.
+        """
+        if format is not None:
+            return exported(request, self._trail.entries(limit=None), "audit", format)
+        if at is not None:
+            rows, total = self._trail.latest(at=at, limit=limit)
+            return paging.answer(request, paging.Cut(rows, None, total, at))
         rows = self._trail.entries(after=cursor, limit=limit)
         following = rows["audit_id"][-1].as_py() if rows.num_rows == limit else None
         return paging.answer(request, paging.Cut(rows, following))
@@ -139,6 +154,23 @@ class Desks:
 def author_of(request: Request) -> str:
     """Who makes the call, as it is recorded: the key's holder and the key."""
     key: ApiKey = request.scope["api_key"]
+    return f"{key.name} (key {key.key_id})"
+
+
+def second_of(request: Request, ring: KeyRing, path: str) -> str | None:
+    """The other person, who shows a key of another name that may call the route too; None without one.
+
+    Raises:
+        Refused: what is shown is no such key.
+    """
+    shown = request.headers.get(SECOND_KEY)
+    if shown is None:
+        return None
+    key = ring.find(Headers({"x-stillwatch-key": shown}))
+    if key is None or key.role not in ACCESS["POST", path]:
+        raise Refused(403, f"{SECOND_KEY} holds no key that may do that")
+    if key.name.casefold() == request.scope["api_key"].name.casefold():
+        raise Refused(403, f"{SECOND_KEY} must be the key of another person")
     return f"{key.name} (key {key.key_id})"
 
 

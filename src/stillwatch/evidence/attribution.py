@@ -55,19 +55,32 @@ def read_assessment(path: Path, *, author: str, at: datetime) -> Assessment:
         UsageError: what it says is incomplete or incoherent, or nobody stands for it.
     """
     try:
-        body = path.read_bytes()
-        said = msgspec.convert(tomllib.loads(body.decode()), _File)
-        hypotheses = tuple(_hypothesis(one) for one in said.hypotheses)
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read the assessment {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, ValueError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"assessment {path} is not valid: {error}") from error
+    return parse_assessment(text, name=str(path), author=author, at=at)
+
+
+def parse_assessment(text: str, *, name: str, author: str, at: datetime) -> Assessment:
+    """The assessment in a TOML text that errors call `name`.
+
+    Raises:
+        ConfigError: it has another shape.
+        UsageError: what it says is incomplete or incoherent, or nobody stands for it.
+    """
+    try:
+        said = msgspec.convert(tomllib.loads(text), _File)
+        hypotheses = tuple(_hypothesis(one) for one in said.hypotheses)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"assessment {name} is not valid: {error}") from error
     if not author.strip():
         raise UsageError("an assessment needs its author: give the name of the person who wrote it with --by NAME")
     _check(hypotheses)
     words = msgspec.json.encode([said, author.strip(), at])
-    name = f"as-{hashlib.blake2b(words, digest_size=8).hexdigest()}"
-    return Assessment(name, said.campaign, hypotheses, author.strip(), at)
+    assessment_id = f"as-{hashlib.blake2b(words, digest_size=8).hexdigest()}"
+    return Assessment(assessment_id, said.campaign, hypotheses, author.strip(), at)
 
 
 def _hypothesis(said: _Hypothesis) -> Hypothesis:

@@ -48,6 +48,7 @@ from stillwatch.model.tables import (
     SCORE_SHIFTS,
     TEXT,
 )
+from stillwatch.model.tables.views import SEALED_DOSSIERS
 from stillwatch.pipeline.exposure import Exposed, expose
 from stillwatch.pipeline.sharing import Asked, Sharing
 from stillwatch.signals import catalog
@@ -153,6 +154,16 @@ class Dossiers:
         asked = Asked(wanted.receiver, policy.dossiers[wanted.audience].profile, approver=wanted.approver)
         return self._sharing.export(wanted.campaign_id, asked).bundle()
 
+    def sealed(self, campaign_id: str | None = None) -> pa.Table:
+        """Every dossier that was built (of one campaign), oldest first, as SEALED_DOSSIERS."""
+        found = [(entry, msgspec.json.decode(entry.body)) for entry in self._workspace.ledger.entries(SEALED)]
+        rows = [
+            {"entry": entry.seq, "at": entry.at, **body}
+            for entry, body in found
+            if campaign_id in (None, body["campaign_id"])
+        ]
+        return pa.Table.from_pylist(rows, schema=SEALED_DOSSIERS)
+
     def case(self, wanted: Wanted, *, has_attribution: bool = True) -> Case:
         """Everything that the dossier is made from."""
         run_id = wanted.run.run_id
@@ -160,7 +171,13 @@ class Dossiers:
         calibration = self._calibration(str(campaign["calibration_id"]))
         with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine:
             exposed = expose(self._workspace.lake, wanted.run, engine=engine, config=self._config)
-        tables = self._tables(wanted, exposed.of(wanted.campaign_id))
+        exposed = exposed.of(wanted.campaign_id)
+        if not exposed.sums.num_rows:
+            raise UsageError(
+                f"no exchange of campaign {wanted.campaign_id!r} is stored (any more), so nothing can be measured; "
+                "a dossier is built while the telemetry of the run's window is kept"
+            )
+        tables = self._tables(wanted, exposed)
         standing = [one for one in self._attributions.all(wanted.campaign_id) if one.stands]
         return Case(
             campaign=campaign,

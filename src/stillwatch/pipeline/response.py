@@ -31,6 +31,7 @@ from stillwatch.model.tables import (
     TOKEN_USES,
 )
 from stillwatch.model.window import Window
+from stillwatch.pipeline.appeals import appeals, opened_appeals
 from stillwatch.pipeline.detection import window_tables
 from stillwatch.sharing.inbox import in_force
 from stillwatch.store.decisions import Budget, Decisions, KillSwitch
@@ -118,11 +119,15 @@ class Responder:
         valid = self.decisions.standing(at)
         account_id = self._named(account_id, {decision.account_id for decision in valid}, unseen=unseen)
         n_ended = self.decisions.appeal(account_id, author=author.strip(), note=note, at=at, valid=valid)
-        limits = self._limits()
+        limits = self.limits()
         is_rolled_back = self._keep_to_budget(limits)
         budget = self.decisions.budget(at - timedelta(days=limits.budget_days))
         self.publish(remeasure=False)
         return Appealed(n_ended, budget, is_rolled_back)
+
+    def appeals(self) -> pa.Table:
+        """Who asked to be restored, by account events, and who was, as APPEALS; those that wait come first."""
+        return appeals(opened_appeals(self._lake), self.decisions.standing(self._clock()), self.decisions.events())
 
     def kill(self, *, is_on: bool, author: str, note: str, second: str | None = None) -> None:
         """Turn the kill switch on, which one person may, or off, which takes two; publishes at once.
@@ -148,7 +153,12 @@ class Responder:
 
     def budget(self) -> Budget:
         """Decisions and granted appeals that count against the policy applied last."""
-        return self.decisions.budget(self._clock() - timedelta(days=self._limits().budget_days))
+        return self.decisions.budget(self._clock() - timedelta(days=self.limits().budget_days))
+
+    def limits(self) -> response.Limits:
+        """The limits of the policy applied last; the defaults when none ever was."""
+        policy = self._policy()
+        return policy.limits if policy else response.Limits()
 
     def history(self) -> pa.Table:
         """Every decision that was ever made, latest last, with its `status` now."""
@@ -303,10 +313,6 @@ class Responder:
     def _policy(self) -> response.Policy | None:
         body = self.decisions.last_policy()
         return None if body is None else response.Policy.parse(body, "the policy applied last")
-
-    def _limits(self) -> response.Limits:
-        policy = self._policy()
-        return policy.limits if policy else response.Limits()
 
     def _keep_to_budget(self, limits: response.Limits) -> bool:
         """Roll everything back where more appeals were granted than the budget allows; returns whether it did."""

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 from stillwatch.model.tables import AUDIT_ENTRIES
 from stillwatch.store.schema import STORED, microseconds, moment
 from stillwatch.store.state import State
+
+_ENTRIES: Final = STORED["audit_entries"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,21 @@ class AuditTrail:
         ]
         if rows:
             with self._state.writing() as connection:
-                connection.execute(sa.insert(STORED["audit_entries"]), rows)
+                connection.execute(sa.insert(_ENTRIES), rows)
 
-    def entries(self, *, after: str = "", limit: int = 1000) -> pa.Table:
-        """At most `limit` entries that follow the audit id `after`, in the shape of the floor plan."""
-        table = STORED["audit_entries"]
-        query = sa.select(table).where(table.c.audit_id > after).order_by(table.c.audit_id).limit(limit)
+    def entries(self, *, after: str = "", limit: int | None = 1000) -> pa.Table:
+        """At most `limit` entries (None: all) that follow the audit id `after`, in the shape of the floor plan."""
+        query = sa.select(_ENTRIES).where(_ENTRIES.c.audit_id > after).order_by(_ENTRIES.c.audit_id).limit(limit)
+        return self._rows(query)
+
+    def latest(self, *, at: int, limit: int) -> tuple[pa.Table, int]:
+        """At most `limit` entries from the place `at` on, the newest first, and how many there are in all."""
+        query = sa.select(_ENTRIES).order_by(_ENTRIES.c.audit_id.desc()).offset(at).limit(limit)
+        with self._state.reading() as connection:
+            total = connection.scalar(sa.select(sa.func.count()).select_from(_ENTRIES))
+        return self._rows(query), total or 0
+
+    def _rows(self, query: sa.Select[Any]) -> pa.Table:
         with self._state.reading() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
         for row in rows:

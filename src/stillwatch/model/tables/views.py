@@ -160,3 +160,31 @@ LINKING_TOKENS = pa.schema(
         column("n_members", COUNT, "of the campaign that carry it", unit="accounts", required=True),
     ]
 )
+
+APPEALS = pa.schema(
+    [
+        column("account_id", TEXT, required=True),
+        column("status", TEXT, "waiting, granted or moot", required=True),
+        column("asked_at", TIME, "its latest `appeal_opened` event; null: no event told of it"),
+        column("n_standing", COUNT, "against it now", unit="decisions", required=True),
+        column("action", TEXT, "of the latest of these; null: none stands"),
+        column("mode", TEXT, "of the same"),
+        column("rule", TEXT, "of the same"),
+        column("campaign_id", TEXT, "of the same"),
+        column("decided_at", TIME, "of the same"),
+        column("settled_at", TIME, "when an appeal of it was granted last; null: never"),
+        column("author", TEXT, "who granted it"),
+        column("note", TEXT, "why"),
+    ]
+)
+
+SEALED_DOSSIERS = pa.schema(
+    [
+        column("entry", COUNT, "of the ledger, which seals it", required=True),
+        column("at", TIME, "when it was first built", required=True),
+        column("dossier_id", TEXT, required=True),
+        column("campaign_id", TEXT, required=True),
+        column("audience", TEXT, "for whom it was built", required=True),
+        column("content_digest", TEXT, "of its contents", required=True),
+    ]
+)
