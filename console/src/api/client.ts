@@ -25,6 +25,11 @@ export async function download(path: string, accept: string): Promise<Blob> {
   return (await call('GET', path, undefined, undefined, { accept })).blob();
 }
 
+/** The header by which the other person, where two must agree, shows a key; none without one. */
+export function secondKey(shown: string): Record<string, string> {
+  return shown.trim() ? { 'x-stillwatch-second-key': shown.trim() } : {};
+}
+
 export async function call(
   method: string,
   path: string,

@@ -346,3 +346,62 @@ export interface LedgerHead {
   checkpoint: string | null;
   verifier_key: string;
 }
+
+export interface ApiKey extends Identity {
+  /** Only in the answer that made it. */
+  key?: string;
+}
+
+export interface Appeal {
+  account_id: string;
+  status: 'waiting' | 'granted' | 'moot';
+  asked_at: string | null;
+  n_standing: number;
+  action: string | null;
+  campaign_id: string | null;
+  settled_at: string | null;
+}
+
+export interface AppealBudget {
+  n_enforced: number;
+  n_granted: number;
+  false_positive_budget: number;
+  budget_days: number;
+}
+
+export interface Restored {
+  n_ended: number;
+  is_rolled_back: boolean;
+}
+
+export interface DossierPart {
+  part: string;
+  class: string;
+  outcome: string;
+  rule: string;
+}
+
+export interface Point {
+  kind: string;
+  ref: string;
+  says: string;
+}
+
+export interface Hypothesis {
+  kind: string;
+  statement: string;
+  likelihood: string;
+  confidence: string;
+  supporting: Point[];
+  contradicting: Point[];
+}
+
+export interface Assessment {
+  assessment_id: string;
+  hypotheses: Hypothesis[];
+  author: string;
+  written_at: string;
+  approved_by: string | null;
+  withdrawn_by: string | null;
+  stands: boolean;
+}

@@ -120,3 +120,37 @@ export const DELIVERY_COLUMNS: readonly Column[] = [
   { name: 'event_id', label: 'column.event', kind: 'code' },
   { name: 'status', label: 'column.status', kind: 'term', group: 'status' },
 ];
+
+export const APPEAL_COLUMNS: readonly Column[] = [
+  {
+    name: 'account_id',
+    label: 'column.account',
+    link: (row) => href('/response', { tab: 'appeals', account: String(row.account_id) }),
+  },
+  { name: 'status', label: 'column.status', kind: 'term', group: 'appeal' },
+  { name: 'asked_at', label: 'column.asked_at', kind: 'moment' },
+  { name: 'n_standing', label: 'column.standing', kind: 'count' },
+  { name: 'action', label: 'column.action', kind: 'term', group: 'action' },
+  { name: 'settled_at', label: 'column.settled', kind: 'moment' },
+  { name: 'note', label: 'column.note' },
+];
+
+export const DOSSIER_COLUMNS: readonly Column[] = [
+  { name: 'at', label: 'column.at', kind: 'moment' },
+  { name: 'campaign_id', label: 'column.campaign', link: campaign },
+  { name: 'audience', label: 'column.audience', kind: 'term', group: 'audience' },
+  { name: 'dossier_id', label: 'column.dossier', kind: 'code' },
+  { name: 'content_digest', label: 'column.digest', kind: 'code' },
+  { name: 'entry', label: 'column.entry', kind: 'count' },
+];
+
+export const AUDIT_COLUMNS: readonly Column[] = [
+  { name: 'at', label: 'column.at', kind: 'moment', isFixed: true },
+  { name: 'key_id', label: 'column.key', kind: 'code', isFixed: true },
+  { name: 'role', label: 'column.role', kind: 'code', isFixed: true },
+  { name: 'method', label: 'column.call', kind: 'code', isFixed: true },
+  { name: 'route', label: 'column.route', kind: 'code', isFixed: true },
+  { name: 'status', label: 'column.answer', kind: 'code', isFixed: true },
+  { name: 'subject', label: 'column.subject', isFixed: true },
+  { name: 'n', label: 'column.calls', kind: 'count', isFixed: true },
+];

@@ -20,7 +20,7 @@ export const SECTIONS: readonly { title: MessageId; screens: readonly ScreenLink
         path: '/accounts',
         title: 'accounts.title',
         key: 'a',
-        icon: 'M8 8a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5ZM3 13.5c.600-2.4 2.5-3.5 5-3.5s4.4 1.1 5 3.5',
+        icon: 'M8 8a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5ZM3 13.5c.6-2.4 2.5-3.5 5-3.5s4.4 1.1 5 3.5',
       },
       {
         path: '/search',
@@ -59,6 +59,12 @@ export const SECTIONS: readonly { title: MessageId; screens: readonly ScreenLink
         icon: 'M8 2v3M8 5 4 9v2M8 5l4 4v2M4 11.5a1.2 1.2 0 1 0 0 2.5 1.2 1.2 0 0 0 0-2.5ZM12 11.5a1.2 1.2 0 1 0 0 2.5 1.2 1.2 0 0 0 0-2.5Z',
       },
       { path: '/health', title: 'health.title', key: 'h', icon: 'M1.5 8h3l2-5 3 10 2-5h3' },
+      {
+        path: '/access',
+        title: 'access.title',
+        key: 'k',
+        icon: 'M10.5 9a3.5 3.5 0 1 0-3.3-2.3L2 12v2h2l1-1.2h1.5V11L8 9.6A3.5 3.5 0 0 0 10.5 9ZM11 5h.01',
+      },
     ],
   },
 ];

@@ -1,5 +1,6 @@
 // The catalogue of English. Sentences, not fragments: other languages order their words otherwise.
 import { words as graph } from '../graph/words';
+import { words as casework } from './casework';
 import { vocabulary } from './vocabulary';
 
 export type Message = string | { one: string; other: string };
@@ -236,6 +237,10 @@ const screens = {
 
   'accounts.title': 'Accounts',
   'accounts.says': 'Every account that the run saw, accused ones first.',
+  'accounts.core': {
+    one: '{n} is the core of the campaign; the others share some of its tokens and go to review.',
+    other: '{n} are the core of the campaign; the others share some of its tokens and go to review.',
+  },
   'accounts.filter': 'Filter by account',
   'accounts.shown': { one: '{n} of {all} shown', other: '{n} of {all} shown' },
   'accounts.count': { one: '{n} account', other: '{n} accounts' },
@@ -342,8 +347,9 @@ const screens = {
   'timeline.successors': 'Came after',
   'timeline.no_handovers': 'No member was suspended',
   'timeline.no_handovers.says': 'Hand-overs show here once accounts are lost and others take their place.',
-  'timeline.models': 'Models by day',
-  'timeline.models.says': 'The darker, the more accounts; a pivot shows as one row that fades while another begins',
+  'timeline.models': 'Accounts by model and day',
+  'timeline.models.says':
+    'Active accounts that used each model; the darker, the more. A pivot: one row fades while another begins',
   'tokens.title': 'Tokens',
   'tokens.pivot': 'Everybody who carries it',
   'tokens.exclusive': '◆ marks tokens exclusive enough to bring new accounts into the campaign by themselves.',
@@ -430,7 +436,8 @@ const screens = {
   'response.try_campaign': 'Try a policy on it',
   'plan.no_policy': 'No policy was applied yet',
   'plan.no_policy.says': 'Write one and see what it would do. Nothing changes until you apply it.',
-  'plan.title': { one: '{n} account would be touched', other: '{n} accounts would be touched' },
+  'plan.title': { one: '{n} account would be newly touched', other: '{n} accounts would be newly touched' },
+  'plan.shadow': { one: '{n} line in shadow only', other: '{n} lines in shadow only' },
   'plan.touched': 'Newly touched',
   'plan.share': '{share} of customers',
   'plan.cap': 'Most in an hour',
@@ -451,8 +458,8 @@ const screens = {
   'backtest.managed': 'Left to managers',
   'backtest.none': 'No earlier run lies in these days',
   'backtest.none.says': 'The more runs are stored, the more a back-test can say.',
-  'apply.ask': { one: 'Apply to {n} account', other: 'Apply to {n} accounts' },
-  'apply.title': { one: 'Apply to {n} account?', other: 'Apply to {n} accounts?' },
+  'apply.ask': { one: 'Apply {n} line', other: 'Apply {n} lines' },
+  'apply.title': { one: 'Apply this plan? It touches {n} account', other: 'Apply this plan? It touches {n} accounts' },
   'apply.says': 'Gateways act on it within a second. It is recorded under your name.',
   'apply.second': 'The key of the other person',
   'apply.done': { one: 'Applied to {n} account', other: 'Applied to {n} accounts' },
@@ -494,4 +501,4 @@ const screens = {
   'coverage.last': 'In the last batch: {share}',
 } as const satisfies Record<string, Message>;
 
-export const en = { ...screens, ...graph, ...vocabulary };
+export const en = { ...screens, ...graph, ...casework, ...vocabulary };
