@@ -1,9 +1,8 @@
 """The whole way, live: telemetry in by OTLP, an alarm out by webhook, a campaign throttled, an appeal granted."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,7 @@ from stillwatch.python_api import now
 from stillwatch.response.webhooks import Endpoint, new_secret
 from stillwatch.response.webhooks import Settings as WebhookSettings
 from tests.api.served import Served, serving, settings, wait_until
+from tests.replay import between, export_requests, first_of_each, of_accounts
 from tests.response.webhooks.receiver import Receiver, receiving
 from tests.response.worlds import GREET, policy
 from tests.small_world import CONFIG, END, START, new_workspace, small_world
@@ -28,7 +28,6 @@ from tests.small_world import CONFIG, END, START, new_workspace, small_world
 __all__ = ["small_world"]
 
 SECRET = new_secret(bytes(range(32)))
-SPANS_A_REQUEST = 500
 FIRST_DAY, FIFTH_DAY = START + timedelta(days=1), END - timedelta(days=2)
 ROWS = ("account_id", "client_address", "tls_client_ja4", "prompt", "system_instructions", "tool_definitions")
 LIMITS = "max_share_per_hour = 1.0; two_people_share = 1.0; false_positive_budget = 0.5; unattended = true"
@@ -39,13 +38,6 @@ POLICY = policy(
     GREET,
     limits=LIMITS,
 )
-NAMES = {
-    "account_id": "user.id", "conversation_id": "gen_ai.conversation.id", "operation_name": "gen_ai.operation.name",
-    "provider_name": "gen_ai.provider.name", "request_model": "gen_ai.request.model", "error_type": "error.type",
-    "client_address": "client.address", "user_agent_original": "user_agent.original",
-    "tls_client_ja4": "tls.client.ja4", "tool_definitions": "gen_ai.tool.definitions",
-}  # fmt: skip
-COUNTS = {"input_tokens": "gen_ai.usage.input_tokens", "output_tokens": "gen_ai.usage.output_tokens"}
 
 
 @dataclass
@@ -64,16 +56,11 @@ class Live:
     def watch(self) -> Watch:
         return Watch(self.served.workspace, self.config, clock=now)
 
-    def replay(self, since: object, until: object) -> None:
+    def replay(self, since: datetime, until: datetime) -> None:
         """Send what happened in between, and wait until it is ingested."""
-        when = self.exchanges["start_time"]
-        span = pc.and_(pc.greater_equal(when, pa.scalar(since, when.type)), pc.less(when, pa.scalar(until, when.type)))
-        late = pc.is_in(self.exchanges["account_id"], value_set=pa.array(sorted(self.late)))
-        rows = self.exchanges.filter(pc.and_(span, pc.invert(late)))
+        rows = of_accounts(between(self.exchanges, since, until), self.late, wanted=False)
         before = self.n_records()
-        for start in range(0, rows.num_rows, SPANS_A_REQUEST):
-            spans = [_span(row) for row in rows.slice(start, SPANS_A_REQUEST).to_pylist()]
-            body = {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "replay"}, "spans": spans}]}]}
+        for body in export_requests(rows):
             assert self.served[Role.INGEST].post("/v1/traces", json=body).status_code == 200
         wait_until(lambda: self.n_records() - before >= rows.num_rows)
 
@@ -87,31 +74,10 @@ class Live:
 
     def first_requests(self, accounts: frozenset[str]) -> list[dict[str, object]]:
         """What an account sent first, for each of `accounts`."""
-        rows = self.exchanges.filter(pc.is_in(self.exchanges["account_id"], value_set=pa.array(sorted(accounts))))
-        first: dict[object, dict[str, object]] = {}
-        for row in rows.sort_by("start_time").select(ROWS).to_pylist():
-            first.setdefault(row["account_id"], {name: value for name, value in row.items() if value is not None})
-        return list(first.values())
-
-
-def _span(row: dict[str, object]) -> dict[str, object]:
-    said: dict[str, object] = {NAMES[name]: row[name] for name in NAMES if row[name] is not None}
-    if row["prompt"] is not None:
-        part = [{"role": "user", "parts": [{"type": "text", "content": row["prompt"]}]}]
-        said["gen_ai.input.messages"] = json.dumps(part)
-    if row["system_instructions"] is not None:
-        said["gen_ai.system_instructions"] = json.dumps([{"type": "text", "content": row["system_instructions"]}])
-    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]
-    attributes += [{"key": key, "value": {"intValue": str(row[name])}} for name, key in COUNTS.items()]
-    record = str(row["source_record_id"]).removeprefix("r_")
-    return {
-        "traceId": record.rjust(32, "1"), "spanId": record[-16:], "name": "chat", "attributes": attributes,
-        "startTimeUnixNano": _nanoseconds(row["start_time"]), "endTimeUnixNano": _nanoseconds(row["end_time"]),
-    }  # fmt: skip
-
-
-def _nanoseconds(at: object) -> str:
-    return str(round(at.timestamp() * 1e6) * 1000)
+        return [
+            {name: row[name] for name in ROWS if name in row}
+            for row in first_of_each(of_accounts(self.exchanges, accounts))
+        ]
 
 
 @pytest.fixture

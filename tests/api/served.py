@@ -25,8 +25,10 @@ from stillwatch.model.role import Role
 from stillwatch.store.api_keys import ApiKeys
 from stillwatch.store.workspace import Workspace
 
-PATIENCE_SECONDS = 30.0
-"""How long a test waits for what has to come; far above what a busy machine needs."""
+PATIENCE_SECONDS = 120.0
+"""How long a test waits for what has to come; a busy machine may give a process a twentieth of its time."""
+START_SECONDS = 600.0
+"""The same for a process that imports and compiles first."""
 
 
 @dataclass
@@ -86,10 +88,10 @@ def serving(workspace: Workspace, config: Config) -> Iterator[Served]:
         thread.join(PATIENCE_SECONDS)
 
 
-def wait_until(claim: object) -> None:
-    """Wait until `claim()` is true; fail after PATIENCE_SECONDS."""
+def wait_until(claim: object, *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait until `claim()` is true; fail after so many seconds."""
     assert callable(claim)
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < until, "what was waited for did not come"
         time.sleep(0.02)
@@ -104,7 +106,7 @@ def start_process(workspace: Path, port: int, environ: dict[str, str]) -> subpro
              "serve", "--port", str(port)],
             env=os.environ | environ, stderr=stderr,
         )  # fmt: skip
-    until = time.monotonic() + 2 * PATIENCE_SECONDS
+    until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         try:
             if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200:
