@@ -6,9 +6,15 @@ prompts and answers out).
 
 A call of a customer never waits for stillwatch and never fails because of it: records wait in a bounded queue, a thread
 sends them, and what does not fit or cannot be sent in time is dropped and counted (`logger.n_dropped`).
+
+Beside the guardrail, which with `unreachable_fallback: fail_open` lets every call pass while stillwatch is away, it
+keeps the list of suspended accounts: those stay out. Each call that passed without a decision is counted
+(`logger.n_bypassed`) and marked in what is sent.
 """
 
+import asyncio
 import atexit
+import collections
 import hashlib
 import json
 import logging
@@ -20,6 +26,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from fastapi import HTTPException
 from litellm.integrations.custom_logger import CustomLogger
 
 QUEUE_RECORDS = 10_000
@@ -29,6 +36,10 @@ PAUSE_SECONDS = 0.5
 TIMEOUT_SECONDS = 10.0
 TRIES = 5
 CLOSE_SECONDS = 5.0
+LIST_SECONDS = 10.0
+"""How often the list of suspended accounts is fetched."""
+ASK_SECONDS = 0.5
+"""How long a suspended account may wait for whether stillwatch is there."""
 OPERATIONS = {"aembedding": "embeddings", "embedding": "embeddings", "atext_completion": "text_completion"}
 
 _log = logging.getLogger("litellm_stillwatch")
@@ -41,14 +52,32 @@ class StillwatchLogger(CustomLogger):
         super().__init__()
         self.n_dropped = 0
         self.n_sent = 0
-        self._url = url.rstrip("/") + "/v1/traces"
+        self._server = url.rstrip("/")
+        self._url = self._server + "/v1/traces"
+        self._suspended: frozenset[str] = frozenset()
+        self._unanswered = Unanswered()
+        logging.getLogger("LiteLLM Proxy").addHandler(self._unanswered)
         self._headers = {"content-type": "application/json", "x-stillwatch-key": key}
         self._with_content = with_content
         self._queue: queue.Queue[dict[str, Any]] = queue.Queue(QUEUE_RECORDS)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="stillwatch", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._keep_list, name="stillwatch list", daemon=True).start()
         atexit.register(self.close)
+
+    @property
+    def n_bypassed(self) -> int:
+        """Calls for which stillwatch did not answer and that were let pass."""
+        return self._unanswered.n
+
+    async def async_pre_call_hook(
+        self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
+    ) -> None:
+        """Refuse who was suspended while nobody answers; else the guardrail decides."""
+        names = (user_api_key_dict.user_id, user_api_key_dict.org_id, user_api_key_dict.api_key)
+        if next(filter(None, names), None) in self._suspended and not await asyncio.to_thread(self._is_there):
+            raise HTTPException(403, "this account is suspended")
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
@@ -67,11 +96,32 @@ class StillwatchLogger(CustomLogger):
         self._is_over.set()
         self._thread.join(CLOSE_SECONDS)
 
+    def _get(self, path: str, seconds: float) -> str:
+        request = urllib.request.Request(self._server + path, headers=self._headers)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310
+            return str(answer.read(), "utf-8")
+
+    def _is_there(self) -> bool:
+        try:
+            return bool(self._get("/healthz", ASK_SECONDS))
+        except OSError:
+            return False
+
+    def _keep_list(self) -> None:
+        """Fetch the list again and again; while nobody answers the last one stays."""
+        while not self._is_over.is_set():
+            try:
+                self._suspended = frozenset(self._get("/v1/suspended", TIMEOUT_SECONDS).split())
+            except OSError as error:
+                _log.info("the list of suspended accounts was not fetched (%s)", type(error).__name__)
+            self._is_over.wait(LIST_SECONDS)
+
     def _take(self, kwargs: dict[str, Any]) -> None:
         try:
             payload = kwargs.get("standard_logging_object")
             if payload:
-                self._queue.put_nowait(span_of(payload, with_content=self._with_content))
+                is_bypass = self._unanswered.has(payload.get("litellm_call_id"))
+                self._queue.put_nowait(span_of(payload, with_content=self._with_content, is_bypass=is_bypass))
         except Exception as error:  # noqa: BLE001  # whatever is wrong with a record is not the customer's trouble
             self._dropped(1, type(error).__name__)
 
@@ -117,13 +167,38 @@ class StillwatchLogger(CustomLogger):
         self._dropped(len(batch), why)
 
 
-def span_of(payload: dict[str, Any], *, with_content: bool) -> dict[str, Any]:
+class Unanswered(logging.Handler):
+    """Hears LiteLLM say which calls its guardrail let pass because nobody answered; nothing else of it tells."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.CRITICAL)
+        self.n = 0
+        self._calls: collections.deque[str] = collections.deque(maxlen=QUEUE_RECORDS)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count a call, and remember its id."""
+        if "(fail-open)" in str(record.msg) and isinstance(record.args, tuple):
+            self.n += 1
+            self._calls.append(str(record.args[4]))
+            if self.n == 1 or self.n % 1000 == 0:
+                _log.warning("stillwatch did not answer: %d calls passed without a decision so far", self.n)
+
+    def has(self, call_id: object) -> bool:
+        """Whether the call was let pass without a decision; it is forgotten then."""
+        try:
+            self._calls.remove(str(call_id))
+        except ValueError:
+            return False
+        return True
+
+
+def span_of(payload: dict[str, Any], *, with_content: bool, is_bypass: bool) -> dict[str, Any]:
     """One span for one StandardLoggingPayload. Its ids are a digest of the call's id: sent twice, it counts once.
 
     No header of the client is read, and no address of an account's holder.
     """
     digest = hashlib.sha256(str(payload.get("litellm_call_id") or payload.get("id")).encode()).hexdigest()
-    known = _attributes(payload, with_content=with_content)
+    known = _attributes(payload, with_content=with_content) | {"stillwatch.bypass": "true" if is_bypass else None}
     attributes = [{"key": name, "value": _value(value)} for name, value in known.items() if value]
     failed = payload.get("status") == "failure"
     return {

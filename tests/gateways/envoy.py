@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from stillwatch.response import Gateway, refusals
 from tests.api.served import PATIENCE_SECONDS, wait_until
 from tests.conftest import REPOSITORY
 
@@ -39,11 +40,18 @@ class Envoy:
 
     client: httpx.Client
     access_log: Path
+    suspended: Path
 
     def ask(self, key: str | None, call: object = CALL, **headers: str) -> httpx.Response:
         """One call to the model with the key of an account."""
         own = {} if key is None else {"authorization": f"Bearer {key}"}
         return self.client.post("/v1/chat/completions", json=call, headers={**own, **headers})
+
+    def suspend(self, listed: bytes) -> None:
+        """Put a list of suspended accounts in the place of the one that it reads."""
+        draft = self.suspended.with_suffix(".tmp")
+        draft.write_bytes(listed)
+        draft.replace(self.suspended)
 
     def logged(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.access_log.read_text().splitlines()]
@@ -66,10 +74,12 @@ def envoy(folder: Path, *, model: int, stillwatch: int, key: str, fails_open: bo
         "value: STILLWATCH_KEY": f"value: {key}",
         "/etc/envoy/cert.pem": str(folder / "cert.pem"),
         "/etc/envoy/key.pem": str(folder / "key.pem"),
+        "/etc/envoy/suspended.json": str(folder / "suspended.json"),
         "/var/log/envoy/access.jsonl": str(folder / "access.jsonl"),
         "failure_mode_allow: true": f"failure_mode_allow: {str(fails_open).lower()}",
         "timeout: 0.1s": "timeout: 5s",  # a busy machine that runs tests
     }
+    (folder / "suspended.json").write_bytes(refusals([], Gateway.ENVOY, account_header="x-stillwatch-account"))
     text = EXAMPLE.read_text()
     for shown, own in changes.items():
         assert text.count(shown) == 1, shown
@@ -81,23 +91,23 @@ def envoy(folder: Path, *, model: int, stillwatch: int, key: str, fails_open: bo
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for_port(port, process)
+        wait_for_port(port, process)
         trusted = ssl.create_default_context(cafile=str(folder / "ca.pem"))
         with httpx.Client(base_url=f"https://localhost:{port}", verify=trusted, timeout=PATIENCE_SECONDS) as client:
-            yield Envoy(client, folder / "access.jsonl")
+            yield Envoy(client, folder / "access.jsonl", folder / "suspended.json")
     finally:
         process.terminate()  # writes what is left of the access log
         process.wait()
 
 
-def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
-        assert process.poll() is None, "envoy ended"
+        assert process.poll() is None, "the gateway ended"
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            assert time.monotonic() < until, "envoy did not start"
+            assert time.monotonic() < until, "the gateway did not start"
             time.sleep(0.05)
         else:
             return

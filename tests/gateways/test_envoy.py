@@ -1,9 +1,11 @@
 """A real Envoy asks a real server: who passes, who does not, and what happens when nobody answers."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,7 +13,7 @@ from stillwatch.config import Config, load_config
 from stillwatch.model.role import Role
 from stillwatch.model.tables import EXCHANGE_RECORDS
 from stillwatch.python_api import Stillwatch
-from stillwatch.response import Contents
+from stillwatch.response import Contents, Gateway, refusals
 from stillwatch.store.workspace import Workspace
 from tests.api.served import make_keys, start_process, wait_until
 from tests.api.test_gateways import ALL, NOW, publish
@@ -143,7 +145,9 @@ def test_the_access_log_of_the_run_is_ingested(gateway: Envoy, tmp_path: Path) -
     assert good["request_model"] == "m-1"
 
 
-def test_when_the_server_is_killed_the_door_stays_open_or_closes_as_configured(model: int, tmp_path: Path) -> None:
+def test_when_the_server_is_killed_who_was_suspended_stays_out_and_the_door_is_open_or_closed(
+    model: int, tmp_path: Path
+) -> None:
     own = Workspace.init(tmp_path / "w", environ={"STILLWATCH_KEYS": str(tmp_path / "keys.json")})
     with own:
         publish(own, Contents(decisions=ALL), at=NOW - timedelta(minutes=1))
@@ -155,13 +159,33 @@ def test_when_the_server_is_killed_the_door_stays_open_or_closes_as_configured(m
             envoy(tmp_path / "closed", **reached, fails_open=False) as closed,
         ):
             alive = [(door.ask("sk-good").status_code, door.ask("sk-bad").status_code) for door in (opened, closed)]
+            listed = httpx.get(f"http://127.0.0.1:{port}/v1/suspended?gateway=envoy", headers={"x-stillwatch-key": key})
+            opened.suspend(listed.content)
             process.kill()
             process.wait()
-            passed, stopped = opened.ask("sk-good"), closed.ask("sk-good")
+            wait_until(lambda: opened.ask("sk-bad").status_code == 403)
+            passed = opened.ask("sk-good")
+            wait_until(lambda: n_bypassed(opened) > 0)
+            n_before = n_bypassed(opened)
+            assert [opened.ask(key).status_code for key in ("sk-good", "sk-bad", "sk-slow")] == [200, 403, 200]
+            assert [closed.ask(key).status_code for key in ("sk-good", "sk-bad")] == [503, 503]
             assert alive == [(200, 403), (200, 403)]
-            assert (passed.status_code, stopped.status_code) == (200, 503)
             assert passed.json()["headers"]["x-envoy-auth-failure-mode-allowed"] == "true"
             assert opened.ask("sk-none").status_code == 401
+            wait_until(lambda: n_bypassed(opened) == n_before + 2)
+            assert n_bypassed(closed) == 0
+
+
+def n_bypassed(door: Envoy) -> int:
+    """Calls that reached the model without a decision, by the access log."""
+    return sum(entry["stillwatch.bypass"] == "true" and entry["response_code"] == 200 for entry in door.logged())
+
+
+def test_while_the_server_answers_the_list_is_not_looked_at(gateway: Envoy) -> None:
+    gateway.suspend(refusals(["good"], Gateway.ENVOY, account_header="x-stillwatch-account"))
+    time.sleep(0.5)
+    assert gateway.ask("sk-good").status_code == 200
+    gateway.suspend(refusals([], Gateway.ENVOY, account_header="x-stillwatch-account"))
 
 
 def test_the_settings_file_of_the_example_is_understood() -> None:

@@ -111,9 +111,11 @@ def test_who_learned_from_an_account_under_canaries_is_told_from_who_learned_fro
     assert other.p_value > 1e-6  # the key is another in every run: a small p-value is as rare as it says
 
 
-@pytest.mark.parametrize(("fallback", "status"), [("fail_open", 200), ("fail_closed", 500)])
-def test_when_the_server_is_killed_the_door_stays_open_or_closes_as_configured(
-    fallback: str, status: int, tmp_path: Path
+@pytest.mark.parametrize(
+    ("fallback", "good", "bad", "n_bypassed"), [("fail_open", 200, 403, 1), ("fail_closed", 500, 500, 0)]
+)
+def test_when_the_server_is_killed_who_was_suspended_stays_out_and_the_door_is_open_or_closed(
+    fallback: str, good: int, bad: int, n_bypassed: int, tmp_path: Path
 ) -> None:
     with published(tmp_path) as workspace:
         port, key = free_port(), make_keys(workspace)[Role.INGEST]
@@ -127,7 +129,9 @@ def test_when_the_server_is_killed_the_door_stays_open_or_closes_as_configured(
                 process.kill()
                 process.wait()
                 assert alive == (200, 400)
-                assert proxy.ask("good").status_code == status
+                assert proxy.ask("good").status_code == good
+                assert proxy.ask("bad").status_code == bad
+                assert proxy.log.read_text().count("1 calls passed without a decision") == n_bypassed
         finally:
             process.kill()
             process.wait()

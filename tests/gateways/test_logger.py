@@ -5,15 +5,17 @@ The base class of LiteLLM is stood in for: it does nothing that the logger uses.
 
 import asyncio
 import importlib.util
+import logging
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 
 from tests.api.served import wait_until
 from tests.conftest import REPOSITORY
@@ -26,6 +28,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The file as a gateway loads it."""
     base = ModuleType("litellm.integrations.custom_logger")
     base.CustomLogger = type("CustomLogger", (), {})  # type: ignore[attr-defined]
+    monkeypatch.setattr(logging.getLogger("LiteLLM Proxy"), "handlers", [])
     for name, module in (
         ("litellm", ModuleType("litellm")),
         ("litellm.integrations", ModuleType("i")),
@@ -47,6 +50,13 @@ def answering(status: int, gate: threading.Event) -> Iterator[str]:
     """A receiver that answers with one status, once the gate is open."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            listed = b"bad\nworse\n"
+            self.send_response(status)
+            self.send_header("content-length", str(len(listed)))
+            self.end_headers()
+            self.wfile.write(listed)
+
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             gate.wait(30)
@@ -113,3 +123,44 @@ def test_a_record_of_an_unknown_form_costs_itself_alone(example: ModuleType) -> 
         log(logger, 1)
         wait_until(lambda: logger.n_sent == 1)
         logger.close()
+
+
+def passes(logger: Any, account: str) -> bool:
+    """Whether the logger lets an account's call pass."""
+    caller = SimpleNamespace(user_id=account, org_id="org", api_key="hash")
+    try:
+        asyncio.run(logger.async_pre_call_hook(caller, None, {}, "completion"))
+    except HTTPException as error:
+        return error.status_code != 403
+    return True
+
+
+def test_who_is_suspended_stays_out_while_nobody_answers(example: ModuleType) -> None:
+    gate = threading.Event()
+    gate.set()
+    with answering(200, gate) as url:
+        logger = example.StillwatchLogger(url, "key")
+        wait_until(lambda: logger._suspended)
+        assert [passes(logger, name) for name in ("good", "bad", "worse")] == [True, True, True]
+    assert [passes(logger, name) for name in ("good", "bad", "worse")] == [True, False, False]
+    logger.close()
+
+
+def test_a_call_that_passed_without_a_decision_is_counted_and_marked(example: ModuleType) -> None:
+    logger = example.StillwatchLogger("http://127.0.0.1:9", "key")
+    said = logging.getLogger("LiteLLM Proxy")
+    said.propagate = False
+    try:
+        said.critical(
+            "Generic Guardrail API error (fail-open). %s %s %s %s %s %s", "", "g", "url", "request", "c-1", "t"
+        )
+        said.critical("another %s", "matter")
+    finally:
+        said.propagate = True
+    assert logger.n_bypassed == 1
+    assert (logger._unanswered.has("c-2"), logger._unanswered.has("c-1"), logger._unanswered.has("c-1")) == (
+        False, True, False,
+    )  # fmt: skip
+    span = example.span_of({"litellm_call_id": "c-1"}, with_content=False, is_bypass=True)
+    assert {"key": "stillwatch.bypass", "value": {"stringValue": "true"}} in span["attributes"]
+    logger.close()

@@ -29,7 +29,7 @@ from stillwatch.api.desk import Desk
 from stillwatch.api.drain import Drainage, Drained
 from stillwatch.api.events import Broadcast
 from stillwatch.api.figures import Figures
-from stillwatch.api.gateways import Gateways
+from stillwatch.api.gateways import UNPUBLISHED, Gateways, listed
 from stillwatch.api.graphing import Drawer
 from stillwatch.api.hot_documents import hot_paths
 from stillwatch.api.keeper import Keeper
@@ -267,8 +267,12 @@ def _hot_routes(server: Server, app: FastAPI) -> list[Route]:
         try:
             body = await to_thread.run_sync(server.keeper.path.read_bytes)
         except FileNotFoundError:
-            return refusal(409, "no decision snapshot is published yet: run `stillwatch respond apply` first")
+            return refusal(409, UNPUBLISHED)
         return Response(body, media_type="application/octet-stream")
+
+    async def suspended(request: Request) -> Response:
+        return await to_thread.run_sync(listed, server.keeper.snapshot, request.query_params.get("gateway", "text"),
+                                        server.config.serve.gateway)  # fmt: skip
 
     async def openapi(_request: Request) -> Response:
         return Response(_document(app), media_type="application/json")
@@ -281,6 +285,7 @@ def _hot_routes(server: Server, app: FastAPI) -> list[Route]:
         Route("/v1/ext_authz/{path:path}", gateways.ext_authz, methods=METHODS),
         Route("/v1/auth_request", gateways.auth_request, methods=["GET"]),
         Route("/v1/snapshot", snapshot, methods=["GET"]),
+        Route("/v1/suspended", suspended, methods=["GET"]),
         Route("/healthz", health, methods=["GET"]),
         Route("/readyz", ready, methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),

@@ -16,10 +16,12 @@ from stillwatch.api.desk import Answer, Bypass, Desk
 from stillwatch.api.questions import DecisionBody, LitellmBody, Question, of_call, with_canary_rows
 from stillwatch.config import GatewaySettings
 from stillwatch.model.decision import Action
+from stillwatch.response import Gateway, Snapshot, refusals
 
 JSON: Final = "application/json"
 INLINE_BYTES: Final = 64 << 10
 """Larger bodies are sketched in a thread."""
+UNPUBLISHED: Final = "no decision snapshot is published yet: run `stillwatch respond apply` first"
 
 SENTENCES: Final = {
     Action.STEP_UP: "this account has to be verified before it can go on",
@@ -100,6 +102,16 @@ class Gateways:
         if n_bytes <= INLINE_BYTES:
             return self._desk.answer(question, gateway=gateway, bypass=bypass)
         return await to_thread.run_sync(lambda: self._desk.answer(question, gateway=gateway, bypass=bypass))
+
+
+def listed(snapshot: Snapshot | None, gateway: str, settings: GatewaySettings) -> Response:
+    """The suspended accounts, for a gateway to refuse by itself while nobody answers it."""
+    if gateway not in set(Gateway):
+        return refusal(422, f"gateway must be one of {', '.join(Gateway)}")
+    if snapshot is None:
+        return refusal(409, UNPUBLISHED)
+    body = refusals(snapshot.suspended(), Gateway(gateway), account_header=next(iter(settings.account_headers), ""))
+    return Response(body, media_type=JSON if gateway == Gateway.ENVOY else "text/plain; charset=utf-8")
 
 
 def response_to(answer: Answer) -> Response:

@@ -7,6 +7,7 @@ import msgspec
 from stillwatch.api.desk import Answer
 from stillwatch.api.documents import ERRORS
 from stillwatch.api.questions import DecisionBody, LitellmBody
+from stillwatch.response import Gateway
 
 _BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 _OBJECT: Final[dict[str, Any]] = {"schema": {"type": "object"}}
@@ -43,6 +44,14 @@ def hot_paths() -> tuple[dict[str, Any], dict[str, Any]]:
                 "summary": "The signed decision snapshot, for a gateway that keeps its own copy",
                 "operationId": "snapshot",
                 "responses": _answers({"application/octet-stream": _BINARY}),
+            }
+        },
+        "/v1/suspended": {
+            "get": {
+                "summary": "Suspended accounts, for a gateway to refuse by itself while nobody answers it",
+                "operationId": "suspended",
+                "parameters": [{"name": "gateway", "in": "query", "schema": {"enum": list(Gateway)}}],
+                "responses": _answers({**plain, **state}),
             }
         },
         "/metrics": {"get": {"summary": "Figures", "operationId": "metrics", "responses": _answers(plain)}},

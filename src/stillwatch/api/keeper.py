@@ -43,12 +43,13 @@ class Keeper:
         self._desk = desk
         self._figures = figures
         self._seen: tuple[int, int, int] | None = None
-        self._serial = -1
+        self.snapshot: Snapshot | None = None
+        """The one in use."""
 
     @property
     def serial(self) -> int:
         """The serial of the snapshot in use; -1 without one."""
-        return self._serial
+        return -1 if self.snapshot is None else self.snapshot.serial
 
     def look(self) -> bool:
         """Load the file if it changed; whether another snapshot is in use now."""
@@ -62,12 +63,12 @@ class Keeper:
         self._seen = mark
         try:
             with yielding():
-                snapshot = Snapshot.read(self.path, self._public_key, newer_than=self._serial)
+                snapshot = Snapshot.read(self.path, self._public_key, newer_than=self.serial)
         except SnapshotError as error:
             _log.error("%s; the one in use stays", error)
             self._figures.reloads.labels("refused").inc()
             return False
-        self._desk.decider, self._serial = snapshot, snapshot.serial
+        self._desk.decider = self.snapshot = snapshot
         self._figures.reloads.labels("loaded").inc()
         self._figures.snapshot_at.set(time.time())
         gc.freeze()  # a snapshot lives until the next one: collections need not walk through it

@@ -37,6 +37,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Role]]] = {
     ("*", "/v1/ext_authz/{path:path}"): GATEWAYS,
     ("GET", "/v1/auth_request"): GATEWAYS,
     ("GET", "/v1/snapshot"): GATEWAYS,
+    ("GET", "/v1/suspended"): GATEWAYS,
     ("GET", "/metrics"): READERS,
     ("GET", "/openapi.json"): ANYBODY,
     ("GET", "/v1/whoami"): ANYBODY,

@@ -239,6 +239,32 @@ def snapshot(*, output: OutputFlag = None) -> None:
         write_json({"path": str(path), "public_key": responder.public_key.hex()})
 
 
+@respond.command
+def suspended(*, gateway: Literal["text", "envoy", "nginx"] = "text", output: OutputFlag = None) -> None:
+    """List the suspended accounts for a gateway that refuses them by itself while nobody answers it.
+
+    Examples:
+        stillwatch respond suspended
+        stillwatch respond suspended --gateway envoy -o /etc/envoy/suspended.json
+
+    Parameters
+    ----------
+    gateway
+        In whose words: one account a line, Envoy's extension file, or the inside of nginx' map.
+    """
+    from stillwatch.response import Gateway, refusals
+    from stillwatch.store.storage import LocalStorage
+
+    with _responder() as responder:
+        accounts = responder.suspended()
+    headers = current().settings().config.serve.gateway.account_headers
+    body = refusals(accounts, Gateway(gateway), account_header=next(iter(headers), ""))
+    if output is None:
+        sys.stdout.write(body.decode())
+    else:  # at once: a gateway may be reading the file
+        LocalStorage(output.absolute().parent).publish(output.name, body)
+
+
 @contextmanager
 def _responder() -> "Iterator[Responder]":
     """The responder of the workspace in force."""

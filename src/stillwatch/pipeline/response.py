@@ -36,6 +36,7 @@ from stillwatch.pipeline.detection import window_tables
 from stillwatch.sharing.inbox import in_force
 from stillwatch.store.decisions import Budget, Decisions, KillSwitch
 from stillwatch.store.lake import Snapshot as LakeSnapshot
+from stillwatch.store.schema import microseconds
 from stillwatch.store.workspace import Workspace
 
 SNAPSHOT_FILE: Final = "decisions.snapshot"
@@ -199,6 +200,17 @@ class Responder:
         body = body if old is None else response.carried_over(body, old)
         response.write(target.absolute(), body, response.signing_key(self._workspace.keys))
         return target
+
+    def suspended(self) -> list[str]:
+        """The accounts that the published snapshot suspends now, ascending.
+
+        Raises:
+            UsageError: none is published.
+        """
+        body = self._published()
+        if body is None:
+            raise UsageError("no decision snapshot is published here: run `stillwatch respond apply` first")
+        return response.Snapshot(body, clock=lambda: microseconds(self._clock())).suspended()
 
     def _published(self) -> response.Body | None:
         """The snapshot in place; None where there is none that this workspace signed."""

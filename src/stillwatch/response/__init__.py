@@ -7,6 +7,7 @@ from stillwatch.response.findings import Honest, facts, honest, managed
 from stillwatch.response.indicated import PEER_CASE, peer_tokens
 from stillwatch.response.plan import Facts, Line, Outcome, Plan, make_plan
 from stillwatch.response.policy import Limits, Policy, Rule, duration
+from stillwatch.response.refusals import Gateway, refusals
 from stillwatch.response.rules import Case, Choice, choose
 from stillwatch.response.settings import Settings
 from stillwatch.response.signing import public_key, signing_key
@@ -21,6 +22,7 @@ __all__ = [
     "Choice",
     "Contents",
     "Facts",
+    "Gateway",
     "Honest",
     "Limits",
     "Line",
@@ -44,6 +46,7 @@ __all__ = [
     "managed",
     "peer_tokens",
     "public_key",
+    "refusals",
     "sign",
     "signing_key",
     "verified",

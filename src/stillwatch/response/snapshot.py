@@ -88,6 +88,21 @@ class Snapshot:
         """Whether nothing may be done about the account: managed, or judged honest."""
         return _contains(self._exempt, account_id)
 
+    def suspended(self) -> list[str]:
+        """The accounts that are suspended now whatever they ask for, ascending; nobody under the kill switch.
+
+        A suspension from some models only is left out: who reads the list sees the account and not the model.
+        """
+        stops = [
+            template.action is Action.SUSPEND and template.mode.acts and not template.models
+            for template in self._templates
+        ]
+        if self.is_killed or not self._hashes.size:
+            return []
+        standing = np.array(stops, bool)[self._places] & (self._ends > self._clock())
+        names = (self._names[self._starts[at] : self._starts[at + 1]] for at in np.flatnonzero(standing))
+        return sorted({str(name, "utf-8") for name in names})
+
     def decide(self, request: DecisionRequest) -> Verdict:
         """What to do with one request; microseconds, no input or output, never an error."""
         if self.is_killed:

@@ -79,4 +79,4 @@ PARAMETER_COLUMNS = {
     "request_stream": ("stream",),
 }
 """Request parameters -> columns, used where no attribute of its own has the value."""
-ALLOWED = ("service.name", "openai.api.type")
+ALLOWED = ("service.name", "openai.api.type", "stillwatch.bypass")

@@ -32,7 +32,7 @@ LONGEST_MS = 7 * 86_400_000
 CANCEL_FLAGS = frozenset({"DC", "DR"})
 """Response flags of a client that went away before the answer was complete."""
 ALLOWED = ("response_flags", "response_code_details", "method", "tls.protocol.version", "stillwatch.decision",
-           "stillwatch.risk", "upstream_cluster", "route_name")  # fmt: skip
+           "stillwatch.bypass", "stillwatch.risk", "upstream_cluster", "route_name")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
