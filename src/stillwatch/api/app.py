@@ -42,6 +42,7 @@ from stillwatch.api.records import Recorder
 from stillwatch.api.responding import Responding
 from stillwatch.api.roles import ACCESS, CONSOLE_PATHS, OPEN_PATHS
 from stillwatch.api.searching import Searcher
+from stillwatch.api.standing import Standing
 from stillwatch.api.taxii import Taxii
 from stillwatch.api.viewing import Viewer
 from stillwatch.api.writing import Desks
@@ -57,6 +58,7 @@ from stillwatch.store.api_keys import ApiKeys
 from stillwatch.store.audit import AuditTrail
 from stillwatch.store.decisions import Decisions
 from stillwatch.store.spool import Spool
+from stillwatch.store.underway import read_underway
 from stillwatch.store.workspace import Workspace
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -174,11 +176,15 @@ class Server:
         )
 
     async def _watch_lake(self, stopping: asyncio.Event) -> None:
-        """Tell of new detection runs and decisions, whoever made them."""
+        """Tell of detection runs, those under way too, and of decisions, whoever made them."""
         known = await to_thread.run_sync(self._run_ids)
-        since = self._clock()
+        since, seen = self._clock(), None
         while not await _is_set_within(stopping, WATCH_SECONDS):
             since = await self._tell_decisions(since)
+            under_way = await to_thread.run_sync(read_underway, self.watch.workspace.path)
+            if under_way is not None and under_way != seen:
+                self.broadcast.tell("progress", msgspec.structs.asdict(under_way))
+            seen = under_way
             found = await to_thread.run_sync(self._run_ids)
             if found - known:
                 await to_thread.run_sync(self.kept.warm)
@@ -238,6 +244,7 @@ def create_app(workspace: Workspace, config: Config, *, clock: Callable[[], date
     Searcher(server.watch, kept).add_to(app.router)
     Recorder(server.watch, clock).add_to(app.router)
     Casework(server.watch, server.ring, clock).add_to(app.router)
+    Standing(server.watch, clock).add_to(app.router)
     server.people.add_to(app.router)
     Responding(server.watch, server.ring, clock).add_to(app.router)
     app.router.routes.extend(server.taxii.routes())

@@ -37,6 +37,7 @@ from stillwatch.response import Plan, webhooks
 from stillwatch.sharing.inbox import received
 from stillwatch.store.lake import Snapshot as LakeSnapshot
 from stillwatch.store.outbox import Message, Outbox
+from stillwatch.store.underway import under_way
 from stillwatch.store.watched import Mark, Watched
 from stillwatch.store.workspace import Workspace
 
@@ -181,10 +182,13 @@ class Watch:
             self._check()
             self._progress(step, done, total)
 
-        with closing(open_engine(self._config.detect.engine, self._config.engines)) as engine:
+        with (
+            closing(open_engine(self._config.detect.engine, self._config.engines)) as engine,
+            under_way(self._workspace.path, self._clock(), between) as told,
+        ):
             outcome = detect(
                 self._workspace.lake, self._workspace.state.judgements(at), Question(as_of=at),
-                engine=engine, config=self._config, progress=between, indicators=received(self._workspace.state, at),
+                engine=engine, config=self._config, progress=told, indicators=received(self._workspace.state, at),
             )  # fmt: skip
         return outcome.run.run_id
 

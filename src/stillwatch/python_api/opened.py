@@ -41,6 +41,7 @@ from stillwatch.python_api.rows import Explanation, Rows
 from stillwatch.python_api.seen import seen_accounts
 from stillwatch.sharing.inbox import received
 from stillwatch.store.journal import BATCH
+from stillwatch.store.underway import under_way
 from stillwatch.store.workspace import Workspace
 
 
@@ -154,10 +155,10 @@ class Stillwatch:
         Raises:
             UsageError: no traffic was ingested for the window.
         """
-        with self._engine() as engine:
+        with self._engine() as engine, under_way(self.workspace.path, self._clock(), progress) as told:
             outcome = pipeline.detect(
                 self.workspace.lake, self.workspace.state.judgements(as_of), pipeline.Question(as_of, known_at),
-                engine=engine, config=self.config, progress=progress,
+                engine=engine, config=self.config, progress=told,
                 indicators=received(self.workspace.state, as_of),
             )  # fmt: skip
         self.sharing.recognise()
@@ -383,8 +384,7 @@ class Stillwatch:
         return set(self._read(CAMPAIGNS)["campaign_id"].to_pylist())
 
     def _run(self, run_id: str | None) -> dict[str, object]:
-        runs = self.runs().table.to_pylist()
-        chosen = [run for run in runs if run_id in (None, run["run_id"])]
+        chosen = [run for run in self.runs().table.to_pylist() if run_id in (None, run["run_id"])]
         if not chosen:
             wanted = "no detection run is stored" if run_id is None else f"there is no detection run {run_id!r}"
             raise UsageError(f"{wanted}: run `stillwatch detect` first")
