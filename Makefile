@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo docs docs-test pictures gateways peers test check format slow dist lock clean console console-check console-test
+.PHONY: demo docs docs-test pictures gateways live peers test check format slow dist lock clean console console-check console-test
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -17,11 +17,17 @@ demo: $(STAMP)  ## two simulated weeks: ingest, detect, table, report
 test: $(STAMP)  ## the default test run
 	$(BIN)/python -m pytest -n 2 -m "not slow and not console"
 
-gateways: .venv-gateways/.installed  ## LiteLLM in an environment of its own, for tests/gateways
+gateways: .venv-gateways/.installed tests/gateways/otel-js/node_modules/.installed  ## LiteLLM and OpenTelemetry's exporter for JavaScript, for tests/gateways
 .venv-gateways/.installed: tests/gateways/requirements-litellm.txt
 	$(PYTHON) -m venv .venv-gateways
 	.venv-gateways/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
+
+tests/gateways/otel-js/node_modules/.installed: tests/gateways/otel-js/package-lock.json
+	if command -v npm >/dev/null; then cd $(@D)/.. && npm ci --no-audit --no-fund && touch node_modules/.installed; fi
+
+live: $(STAMP) gateways  ## a campaign among every look-alike, live through LiteLLM; minutes
+	$(BIN)/python -m pytest -s -m slow tests/gateways/test_live.py
 
 peers: .venv-peers/.installed  ## medallion, misp-stix and openmined-psi in an environment of their own, for tests/sharing
 .venv-peers/.installed: tests/sharing/requirements-peers.txt
