@@ -19,8 +19,8 @@ ENVIRONMENT: Final = "STILLWATCH_TEST_LITELLM"
 SECOND_MODEL: Final = """model_list:
   - model_name: m-2
     litellm_params: {{model: openai/m-2, api_key: sk-none, api_base: "http://127.0.0.1:{}/v1"}}"""
-START_SECONDS: Final = 240.0
-"""LiteLLM imports for half a minute on a busy machine."""
+START_SECONDS: Final = 900.0
+"""LiteLLM imports for half a minute of processor time, of which a busy machine gives it little."""
 
 
 def program() -> Path:
@@ -66,7 +66,8 @@ def litellm(
         assert text.count(shown) == 1, shown
         text = text.replace(shown, own)
     (folder / "litellm.yaml").write_text(text)
-    for helper in (REPOSITORY / "examples" / "litellm_stillwatch.py", Path(__file__).with_name("litellm_accounts.py")):
+    own = [Path(__file__).with_name(name) for name in ("litellm_accounts.py", "litellm_replay.py")]
+    for helper in (REPOSITORY / "examples" / "litellm_stillwatch.py", *own):
         (folder / helper.name).write_bytes(helper.read_bytes())
     port = free_port()
     command = [program(), "--config", "litellm.yaml", "--host", "127.0.0.1", "--port", str(port)]
