@@ -123,6 +123,21 @@ def test_an_exempt_account_is_left_alone(gateway: Served) -> None:
     assert decide(gateway, account_id="owner", prompt=PROMPT, system_instructions=SYSTEM)["action"] == "allow"
 
 
+def test_the_suspended_are_listed_in_the_words_of_each_gateway(gateway: Served) -> None:
+    def listed(**wanted: str) -> httpx.Response:
+        return gateway[Role.INGEST].get("/v1/suspended", params=wanted)
+
+    assert listed().text == listed(gateway="text").text == "bad\n"
+    assert listed(gateway="nginx").text == '"~^bad$" 1;\n'
+    envoy = listed(gateway="envoy")
+    assert (envoy.headers["content-type"], '"header_name":"x-account"' in envoy.text) == ("application/json", True)
+    assert listed(gateway="kong").status_code == 422
+
+
+def test_without_a_snapshot_nobody_is_listed(shared: Served) -> None:
+    assert shared[Role.INGEST].get("/v1/suspended").status_code == 409
+
+
 def test_under_a_rate_limit_one_request_passes_in_each_pause(gateway: Served) -> None:
     slow = replace(SLOWED, account_id="slow")
     first, second = decide(gateway, account_id=slow.account_id), decide(gateway, account_id=slow.account_id)

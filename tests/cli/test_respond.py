@@ -56,6 +56,8 @@ def test_from_plan_to_appeal(inside: Path, capsys: pytest.CaptureFixture[str]) -
     shown = json.loads(capsys.readouterr().out)
     assert {"lines", "back_test", "policy_digest", "needs_second"} <= set(shown)
     assert {line["subject_id"] for line in shown["lines"]} >= {HOSTILE, "bad-00", "odd-00", "c-1"}
+    assert sum(rule["new"] for rule in shown["rules"]) == sum(line["outcome"] == "new" for line in shown["lines"])
+    assert [rule["rule"] for rule in shown["rules"]] == ["slow", "verify", "successors", "greet"]
     assert main(["respond", "apply", "--by", "ana"]) == 2
     assert "--second" in capsys.readouterr().err
     assert main(["respond", "apply", "--by", "ana", "--second", "ben"]) == 0
@@ -66,6 +68,20 @@ def test_from_plan_to_appeal(inside: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["respond", "kill", "on", "--by", "cem"]) == 0
     assert decided(inside, "bad-01", capsys) is Action.ALLOW
     assert main(["respond", "kill", "off", "--by", "cem"]) == 2
+
+
+def test_the_suspended_are_listed_for_a_gateway(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["respond", "suspended"]) == 2
+    stop = 'stop | action = "suspend"; mode = "enforce"; min_token_kinds = 2'
+    (inside / "response.toml").write_text(policy(stop).body)
+    assert main(["respond", "apply", "--by", "ana", "--second", "ben"]) == 0
+    capsys.readouterr()
+    assert main(["respond", "suspended"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed == [f"bad-{number:02}" for number in range(24)], "a hostile id is in no plain list"
+    file = inside / "suspended.json"
+    assert main(["respond", "suspended", "--gateway", "envoy", "-o", str(file)]) == 0
+    assert json.dumps(HOSTILE, ensure_ascii=False) in file.read_text()
 
 
 def test_a_plan_in_every_format_has_the_same_lines(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

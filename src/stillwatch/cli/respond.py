@@ -102,6 +102,8 @@ def plan(
     if switch.is_on:
         talk(f"the kill switch is on (by {switch.author}: {switch.note}): nothing can be applied and nothing acts")
     _say_plan(made)
+    for reason in made.needs_second:
+        talk(f"two people must agree: {reason}")
     if format == "json":
         past_said = plain_row(dict(back_test_summary(past)))
         write_json({**plan_summary(made), "lines": plan_rows(made).to_pylist(), "back_test": past_said}, output)
@@ -257,6 +259,7 @@ def suspended(*, gateway: Literal["text", "envoy", "nginx"] = "text", output: Ou
 
     with _responder() as responder:
         accounts = responder.suspended()
+    talk(f"{len(accounts):,} accounts are suspended")
     headers = current().settings().config.serve.gateway.account_headers
     body = refusals(accounts, Gateway(gateway), account_header=next(iter(headers), ""))
     if output is None:
@@ -282,13 +285,14 @@ def _say_plan(made: "Plan") -> None:
         f"(cap {made.cap:,} an hour, {made.n_touched_before:,} used); "
         + ", ".join(f"{outcome.replace('_', ' ')} {n:,}" for outcome, n in sorted(counts.items()))
     )
-    for reason in made.needs_second:
-        talk(f"two people must agree: {reason}")
 
 
 def _show_plan(made: "Plan", past: "BackTest", output: Path | None) -> None:
-    from stillwatch.response.listing import plan_rows
+    from stillwatch.response.listing import plan_rows, rule_counts
 
+    rules = rule_counts(made).to_pylist()
+    if rules and output is None:
+        show_table(rules, list(rules[0]), title="by rule")
     rows: list[Row] = plan_rows(made).to_pylist()
     show_table(rows[:SHOWN], list(PLAN_COLUMNS), output=output, title="what would be done")
     if len(rows) > SHOWN:

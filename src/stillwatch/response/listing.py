@@ -1,5 +1,6 @@
 """A plan and a back-test as rows, for whoever shows them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from stillwatch.response.backtest import BackTest
-from stillwatch.response.plan import Plan
+from stillwatch.response.plan import Outcome, Plan
 
 PLAN_SCHEMA: Final = pa.schema(
     [
@@ -45,6 +46,17 @@ def plan_rows(plan: Plan) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PLAN_SCHEMA)
 
 
+def rule_counts(plan: Plan) -> pa.Table:
+    """How many lines each rule has of each outcome, in the policy's order; rules without lines are left out."""
+    counted = Counter((line.rule.name, line.outcome) for line in plan.lines if line.rule)
+    rows = [
+        {"rule": rule.name, "action": rule.action.value, "mode": rule.mode.value}
+        | {outcome.value: counted[rule.name, outcome] for outcome in Outcome}
+        for rule in plan.policy.rules
+    ]
+    return pa.Table.from_pylist([row for row in rows if any(counted[row["rule"], outcome] for outcome in Outcome)])
+
+
 def plan_summary(plan: Plan) -> dict[str, object]:
     """What the plan comes to, and who must agree to it."""
     return {
@@ -56,6 +68,7 @@ def plan_summary(plan: Plan) -> dict[str, object]:
         "cap_per_hour": plan.cap,
         "n_touched_before": plan.n_touched_before,
         "needs_second": list(plan.needs_second),
+        "rules": rule_counts(plan).to_pylist(),
     }
 
 
