@@ -1,12 +1,14 @@
 """Spans a second that the receiver acknowledges, and that the drain ingests behind it. Prints Markdown.
 
-Run: python benchmarks/receiver_rate.py [--seconds 20] [--spans-per-request 100] [--senders 8] [--rate 0]
+Run: python benchmarks/receiver_rate.py [--seconds 20] [--spans-per-request 100] [--senders 8] [--rate 0] [--profile]
 """
 
 import argparse
 import asyncio
+import cProfile
 import os
 import platform
+import pstats
 import subprocess
 import sys
 import tempfile
@@ -18,13 +20,18 @@ import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from stillwatch.api.drain import drain
+from stillwatch.config import Config
 from stillwatch.model.role import Role
 from stillwatch.model.tables import EXCHANGE_RECORDS
+from stillwatch.python_api import Stillwatch
 from stillwatch.store.api_keys import ApiKeys
 from stillwatch.store.workspace import Workspace
 
 PORT = 18723
 START_NS = 1_790_000_000_000_000_000
+PROFILED_FILES = 5
+REQUESTS_A_FILE = 100
 PROMPT = '[{"role":"user","parts":[{"type":"text","content":"Explain task %d step by step, then grade the answer."}]}]'
 
 
@@ -92,47 +99,82 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def drains_of(pid: int) -> list[int]:
+    """The processes that a server started: its drain."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in files for child in file.read_text().split()]
+
+
 def measure(wanted: argparse.Namespace, folder: Path) -> None:
     workspace = Workspace.init(folder / "w", environ={"STILLWATCH_KEYS": str(folder / "keys.json")})
     key = ApiKeys(workspace.state, workspace.keys).create(Role.INGEST, name="bench", created_at=datetime.now(UTC))
-    rate = wanted.rate or 20_000
-    n_requests = int(rate * wanted.seconds / wanted.spans_per_request)
-    bodies = [request(wanted.spans_per_request, seed) for seed in range(n_requests)]
+    n_requests = int((wanted.rate or 20_000) * wanted.seconds / wanted.spans_per_request)
+    first, *bodies = [request(wanted.spans_per_request, seed) for seed in range(n_requests + 1)]
     code = "from stillwatch.cli.app import script; script()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "--quiet", "--workspace", str(workspace.path), "serve", "--port", str(PORT)],
         env=os.environ | dict(workspace.environ),
     )
     try:
-        before = cpu_seconds(process.pid)
+        warm(workspace, Sender([first], key), wanted.spans_per_request)
+        drains = drains_of(process.pid)
+        server_before, drain_before = cpu_seconds(process.pid), sum(map(cpu_seconds, drains))
         senders = asyncio.run(run(bodies, key, wanted))
-        used = cpu_seconds(process.pid) - before
+        server_used = cpu_seconds(process.pid) - server_before
         n_taken = sum(sender.n_taken for sender in senders) * wanted.spans_per_request
-        n_meanwhile = n_stored(workspace)
+        n_meanwhile = n_stored(workspace) - wanted.spans_per_request
         began = time.monotonic()
-        while n_stored(workspace) < n_taken:
+        while n_stored(workspace) < n_taken + wanted.spans_per_request:
             time.sleep(0.2)
         report(senders, wanted, n_taken, n_meanwhile, time.monotonic() - began)
-        print(f"| server CPU, microseconds a span acknowledged | {1e6 * used / n_taken:.0f} |")
+        drain_used = sum(map(cpu_seconds, drains)) - drain_before
+        print(f"| server CPU, microseconds a span acknowledged | {1e6 * server_used / n_taken:.0f} |")
+        print(f"| drain CPU, microseconds a span ingested | {1e6 * drain_used / n_taken:.0f} |")
     finally:
         process.terminate()
         process.wait()
 
 
-async def run(bodies: list[bytes], key: str, wanted: argparse.Namespace) -> list[Sender]:
-    for _ in range(600):
+def warm(workspace: Workspace, sender: Sender, n_spans: int) -> None:
+    """Wait until the server takes a request and the drain, which compiles at first, has ingested it."""
+    while sender.n_taken == 0:
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", PORT)
-            writer.close()
-            break
-        except OSError:
-            await asyncio.sleep(0.2)
-    await asyncio.sleep(8)  # the drain process has started and compiled by then
+            asyncio.run(sender.run(time.monotonic() + 60, 0.0))
+        except (OSError, asyncio.IncompleteReadError):
+            time.sleep(0.2)
+    while n_stored(workspace) < n_spans:
+        time.sleep(0.2)
+
+
+async def run(bodies: list[bytes], key: str, wanted: argparse.Namespace) -> list[Sender]:
     pause = wanted.spans_per_request * wanted.senders / wanted.rate if wanted.rate else 0.0
     until = time.monotonic() + wanted.seconds
     senders = [Sender(bodies, key) for _ in range(wanted.senders)]
     await asyncio.gather(*(sender.run(until, pause) for sender in senders))
     return senders
+
+
+def profile(wanted: argparse.Namespace, folder: Path) -> None:
+    """Where the drain's time goes: what takes most of it, callees not counted."""
+    workspace = Workspace.init(folder / "p", environ={"STILLWATCH_KEYS": str(folder / "keys-p.json")})
+    spool = folder / "spool"
+    spool.mkdir()
+    for number in range(PROFILED_FILES + 1):
+        bodies = [request(wanted.spans_per_request, number * REQUESTS_A_FILE + n) for n in range(REQUESTS_A_FILE)]
+        (spool / f"{number:020}-000001.pb").write_bytes(b"".join(bodies))
+    watch = Stillwatch(workspace, Config())
+    watch.ingest([min(spool.iterdir())], source="otlp")  # compiles
+    profiler = cProfile.Profile()
+    profiler.enable()
+    list(drain(watch, spool))
+    profiler.disable()
+    found = pstats.Stats(profiler).sort_stats("tottime")
+    total = found.total_tt
+    print("\n| where the drain's time goes | share |\n|---|---|")
+    for place in found.fcn_list[:12]:
+        file, _line, name = place
+        own = found.stats[place][2]
+        print(f"| {Path(file).stem if file != '~' else ''} {name} | {own / total:.1%} |")
 
 
 def report(senders: list[Sender], wanted: argparse.Namespace, n_taken: int, n_meanwhile: int, behind: float) -> None:
@@ -154,11 +196,14 @@ def main() -> None:
     parser.add_argument("--spans-per-request", type=int, default=100)
     parser.add_argument("--senders", type=int, default=8)
     parser.add_argument("--rate", type=float, default=0, help="spans a second offered; 0: as fast as they are taken")
+    parser.add_argument("--profile", action="store_true", help="also where the drain's time goes")
     wanted = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
           f"load before: {os.getloadavg()[0]:.1f}; {vars(wanted)}\n")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         measure(wanted, Path(folder))
+        if wanted.profile:
+            profile(wanted, Path(folder))
 
 
 if __name__ == "__main__":
