@@ -49,12 +49,15 @@ def plan_rows(plan: Plan) -> pa.Table:
 def rule_counts(plan: Plan) -> pa.Table:
     """How many lines each rule has of each outcome, in the policy's order; rules without lines are left out."""
     counted = Counter((line.rule.name, line.outcome) for line in plan.lines if line.rule)
-    rows = [
-        {"rule": rule.name, "action": rule.action.value, "mode": rule.mode.value}
-        | {outcome.value: counted[rule.name, outcome] for outcome in Outcome}
-        for rule in plan.policy.rules
-    ]
-    return pa.Table.from_pylist([row for row in rows if any(counted[row["rule"], outcome] for outcome in Outcome)])
+    spoken = {rule for rule, _ in counted}
+    return pa.Table.from_pylist(
+        [
+            {"rule": rule.name, "action": rule.action.value, "mode": rule.mode.value}
+            | {outcome.value: counted[rule.name, outcome] for outcome in Outcome}
+            for rule in plan.policy.rules
+            if rule.name in spoken
+        ]
+    )
 
 
 def plan_summary(plan: Plan) -> dict[str, object]:
