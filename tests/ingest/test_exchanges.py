@@ -5,7 +5,7 @@ import pytest
 
 from stillwatch.engines import Settings as EngineSettings
 from stillwatch.engines import open_engine as connect
-from stillwatch.ingest import exchanges, folded_sketches
+from stillwatch.ingest import exchanges, folded_sketches, under_one_key
 from stillwatch.model.table import Table
 from stillwatch.model.tables import EXCHANGE_RECORDS, EXCHANGES, PROMPT_SKETCHES
 
@@ -107,3 +107,45 @@ def test_the_sketch_of_an_exchange_is_that_of_the_longest_prompt(engine):
     keys = {one["exchange_key"]: one["record_key"] for one in engine.to_arrow(folded).to_pylist()}
     assert keys == {9: 2, 8: 7}
     assert engine.to_arrow(folded).num_rows == 2
+
+
+def joined(engine, records: list[dict[str, object]], sketches: list[dict[str, object]]) -> dict[int, int]:
+    """Record key to the key of its whole call, of records and of sketches; both must agree."""
+    told = engine.from_arrow(EXCHANGE_RECORDS, rows(EXCHANGE_RECORDS, records))
+    drawn = engine.from_arrow(PROMPT_SKETCHES, rows(PROMPT_SKETCHES, sketches))
+    found, seen = (
+        {one["record_key"]: one["exchange_key"] for one in engine.to_arrow(under_one_key(told, part)).to_pylist()}
+        for part in (told, drawn)
+    )
+    assert seen.items() <= found.items()
+    assert len(found) == len(records)
+    return found
+
+
+GUARDRAIL = {"record_key": 1, "exchange_key": 20, "account_id": "acct", "api_key_id": "k"}
+PAYLOAD = {"record_key": 2, "exchange_key": 10, "alias_keys": [20, 30], "account_id": "acct", "input_tokens": 44}
+SPAN = {"record_key": 3, "exchange_key": 10}
+EDGE = {"record_key": 4, "exchange_key": 30, "tls_client_ja4_hash": 5}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
+def test_records_that_know_a_call_by_different_names_meet_through_the_one_that_knows_all(engine, order):
+    listed = [(GUARDRAIL, PAYLOAD, SPAN, EDGE)[at] for at in order]
+    drawn = [{"record_key": one["record_key"], "exchange_key": one["exchange_key"]} for one in listed]
+    assert joined(engine, listed, drawn) == {1: 10, 2: 10, 3: 10, 4: 10}
+
+
+def test_without_the_record_that_knows_all_names_the_others_stay_apart(engine):
+    assert joined(engine, [GUARDRAIL, SPAN, EDGE], []) == {1: 20, 3: 10, 4: 30}
+
+
+def test_a_name_that_several_calls_claim_joins_nothing(engine):
+    """A trace of many calls, or a request id that a client sends again and again, must not make one call of them."""
+    other = PAYLOAD | {"record_key": 5, "exchange_key": 11, "alias_keys": [21, 30]}
+    again = PAYLOAD | {"record_key": 6}
+    assert joined(engine, [GUARDRAIL, PAYLOAD, again, other, EDGE], []) == {1: 10, 2: 10, 6: 10, 5: 11, 4: 30}
+
+
+def test_two_records_that_claim_each_other_stay_apart(engine):
+    mutual = {"record_key": 7, "exchange_key": 20, "alias_keys": [10]}
+    assert joined(engine, [PAYLOAD, mutual], []) == {2: 10, 7: 20}

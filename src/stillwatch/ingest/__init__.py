@@ -1,7 +1,7 @@
 """Raw telemetry becomes rows that may be kept: pseudonymised, redacted, sketched, without duplicates."""
 
 from stillwatch.ingest.batches import BatchReport
-from stillwatch.ingest.exchanges import exchanges, folded_sketches
+from stillwatch.ingest.exchanges import exchanges, folded_sketches, under_one_key
 from stillwatch.ingest.intake import Progress
 from stillwatch.ingest.memory import ingest_table
 from stillwatch.ingest.registers import ingest_account_events, ingest_accounts
@@ -18,4 +18,5 @@ __all__ = [
     "ingest_accounts",
     "ingest_paths",
     "ingest_table",
+    "under_one_key",
 ]

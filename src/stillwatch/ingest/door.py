@@ -78,6 +78,7 @@ def admit_records(
     columns = _columns(usable, stamp, source, names) | _identities(usable, identity_order, names)  # (3)
     columns |= {"source_record_id": ids, "record_key": keys}
     columns["exchange_key"] = pc.coalesce(hash_texts(columns["call_id"]), keys)
+    columns["alias_keys"] = _alias_keys(usable["call_aliases"], names)
     records = pa.RecordBatch.from_arrays(
         [columns[name] for name in EXCHANGE_RECORDS.schema.names], schema=EXCHANGE_RECORDS.schema
     )
@@ -156,6 +157,19 @@ def _identities(raw: pa.RecordBatch, order: Sequence[str], names: Pseudonymiser)
     clean = {name: names.aliases(_no_blanks(raw[name]), may_be_key=name == "api_key_id") for name in IDENTITIES}
     levels = [clean[name] if name in clean else names.aliases(_no_blanks(raw[name])) for name in order]
     return clean | {"account_id": pc.coalesce(*levels)}
+
+
+def _alias_keys(aliases: pa.Array, names: Pseudonymiser) -> pa.Array:
+    """Hashes of the names in each list; one that holds an identity or a secret is left out, and joins nothing."""
+    kind = EXCHANGE_RECORDS.schema.field("alias_keys").type
+    if aliases.null_count == len(aliases):
+        return pa.nulls(len(aliases), kind)
+    texts = aliases.flatten()
+    is_plain = pc.equal(names.references(texts), texts)
+    rows = pc.list_parent_indices(aliases).filter(is_plain)
+    ends = np.searchsorted(rows.to_numpy(), np.arange(len(aliases) + 1)).astype(np.int32)
+    mask = pa.array(np.asarray(aliases.is_null()))
+    return pa.ListArray.from_arrays(pa.array(ends), hash_texts(texts.filter(is_plain)), type=kind, mask=mask)
 
 
 def _no_blanks(texts: pa.Array) -> pa.Array:

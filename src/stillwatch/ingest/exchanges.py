@@ -22,8 +22,26 @@ WORST_FIRST = ("blocked", "error", "cancelled", "ok")
 """A call that one reporter saw fail has failed."""
 
 
+def under_one_key(records: "ir.Table", rows: "ir.Table") -> "ir.Table":
+    """`rows` (records themselves, or their sketches) with the `exchange_key` of the whole call.
+
+    A key that is an alias in records of one other call gives way to that call's own; one that several calls claim
+    (a trace of many, a request id that a client made up) joins nothing, and neither does that of a record with aliases
+    of its own. Which record came first changes nothing.
+    """
+    hubs = records.filter(records.alias_keys.length() > 0).select("exchange_key", "alias_keys")
+    claims = hubs.select(joined_key=hubs.exchange_key, exchange_key=hubs.alias_keys.unnest())
+    claims = claims.anti_join(hubs, "exchange_key").group_by("exchange_key")
+    claims = claims.agg(joined_key=lambda them: them.joined_key.min(), last_key=lambda them: them.joined_key.max())
+    single = claims.filter(claims.joined_key == claims.last_key).select("exchange_key", "joined_key")
+    told = rows.left_join(single, "exchange_key")
+    return told.mutate(exchange_key=told.joined_key.fill_null(told.exchange_key)).select(*rows.columns)
+
+
 def exchanges(records: "ir.Table", sketches: "ir.Table") -> "ir.Table":
     """One row for each call: EXCHANGE_RECORDS with equal `exchange_key` folded, in the columns of EXCHANGES.
+
+    `under_one_key` comes before, so that each call has one key.
 
     The earliest `start_time` gives the day. Of identity columns the first value counts in the order: records with a
     client address or TLS fingerprint, then with an API key, then others; of content columns: the record with the

@@ -232,7 +232,9 @@ def read_rows(
     files: Sequence[str], columns: list[str], table: Table, filters: list[tuple[str, str, str]] | None = None
 ) -> pa.Table:
     """Columns of a table's Parquet files, all rows or those that `filters` keep."""
-    parts = [pq.read_table(file, columns=columns, filters=filters, partitioning=None) for file in files]
+    parts = [
+        pq.read_table(file, columns=columns, filters=filters, schema=table.schema, partitioning=None) for file in files
+    ]
     return pa.concat_tables(parts) if parts else table.empty().select(columns)
 
 
@@ -241,11 +243,8 @@ def _records(
 ) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
     """Keys of the records to take out and references to contents that no other record has, both by day."""
     columns = ["account_id", "record_key", "exchange_key", *REFERENCES]
-    calls = pa.concat_tables(
-        [EXCHANGE_RECORDS.empty().select(["exchange_key"])]
-        + [_mine(snapshot, EXCHANGE_RECORDS, day, account_id, ["exchange_key"]) for day in days]
-    )["exchange_key"].combine_chunks()
     near = sorted({str(date.fromisoformat(day) + timedelta(days=step)) for day in days for step in (-1, 0, 1)})
+    calls = _keys_of_calls(snapshot, account_id, days, near)
     keys, contents = {}, {}
     for day in near:
         rows = read_rows(snapshot.files(EXCHANGE_RECORDS, [day]), columns, EXCHANGE_RECORDS)
@@ -257,6 +256,27 @@ def _records(
             keys[day] = out["record_key"].combine_chunks()
             contents[day] = _only_in(_references(out), _references(rest))
     return keys, {day: refs for day, refs in contents.items() if len(refs)}
+
+
+def _keys_of_calls(snapshot: Snapshot, account_id: str, days: Sequence[str], near: Sequence[str]) -> pa.Array:
+    """Every key that the account's calls go by: in its own records, and in nameless ones that know several names."""
+    names = ["exchange_key", "alias_keys"]
+    own = [_mine(snapshot, EXCHANGE_RECORDS, day, account_id, names) for day in days]
+    calls = _every_key(pa.concat_tables([EXCHANGE_RECORDS.empty().select(names), *own]))
+    known = [calls]
+    for day in near:
+        rows = read_rows(snapshot.files(EXCHANGE_RECORDS, [day]), ["account_id", *names], EXCHANGE_RECORDS)
+        rows = rows.filter(pc.and_(pc.is_null(rows["account_id"]), pc.is_valid(rows["alias_keys"])))
+        aliases = rows["alias_keys"].combine_chunks()
+        is_ours = pc.is_in(aliases.flatten(), value_set=calls)
+        by_alias = pc.list_parent_indices(aliases).filter(is_ours)
+        by_key = pc.indices_nonzero(pc.is_in(rows["exchange_key"], value_set=calls))
+        known.append(_every_key(rows.take(pc.unique(pa.concat_arrays([by_alias.cast(pa.uint64()), by_key])))))
+    return pc.unique(pa.concat_arrays(known))
+
+
+def _every_key(rows: pa.Table) -> pa.Array:
+    return pa.concat_arrays([rows["exchange_key"].combine_chunks(), rows["alias_keys"].combine_chunks().flatten()])
 
 
 def _references(rows: pa.Table) -> pa.Array:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stillwatch import features, ingest
 from stillwatch.config import Config
@@ -10,7 +10,11 @@ from stillwatch.engines import Engine
 from stillwatch.model.stage import Run, Tables
 from stillwatch.model.tables import ACCOUNT_DAYS, EXCHANGE_RECORDS, EXCHANGES, PROMPT_SKETCHES, TOKEN_USES
 from stillwatch.model.window import Window
+from stillwatch.sketches import SKETCH_VERSION
 from stillwatch.store.lake import Lake, Snapshot
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 FEATURE_ROWS = 400_000
 """Exchange records that one features step holds at a time; about 0.5 GB of tokens."""
@@ -89,20 +93,32 @@ def make_features(
 ) -> Tables:
     """TOKEN_USES and ACCOUNT_DAYS of `days` in the run's window, from records known before `known_at` (None: all)."""
     near = sorted({str(day + timedelta(days=offset)) for day in days for offset in (-1, 0, 1)})
-    records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, near))
-    sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, near))
+    records, sketches = read_calls(snapshot, near, known_at, engine)
     records = records.filter(
         (records.start_time >= run.window.start - MIDNIGHT_SLACK)
         & (records.start_time < run.window.end + MIDNIGHT_SLACK)
     )
-    if known_at is not None:
-        records = records.filter(records.ingested_at < known_at)
-        sketches = sketches.filter(sketches.ingested_at < known_at)
     inputs = {
         EXCHANGES.name: ingest.exchanges(records, sketches),
         PROMPT_SKETCHES.name: ingest.folded_sketches(sketches),
     }
     return features.run(inputs, run, engine=engine, settings=config.features)
+
+
+def read_calls(
+    snapshot: Snapshot, days: list[str], known_at: datetime | None, engine: Engine
+) -> tuple["ir.Table", "ir.Table"]:
+    """EXCHANGE_RECORDS and PROMPT_SKETCHES of `days` known before `known_at` (None: all), one exchange key a call.
+
+    Sketches of another release's version are left out: their cells and tokens mean something else.
+    """
+    records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, days))
+    sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, days))
+    sketches = sketches.filter(sketches.sketch_version == SKETCH_VERSION)
+    if known_at is not None:
+        records = records.filter(records.ingested_at < known_at)
+        sketches = sketches.filter(sketches.ingested_at < known_at)
+    return ingest.under_one_key(records, records), ingest.under_one_key(records, sketches)
 
 
 def midnight(day: date) -> datetime:

@@ -22,6 +22,7 @@ from stillwatch.model.tables import (
     EXPOSURES,
     PROMPT_SKETCHES,
 )
+from stillwatch.pipeline.daily import read_calls
 from stillwatch.pipeline.detection import window_tables
 from stillwatch.store.lake import Lake, Snapshot
 
@@ -68,11 +69,7 @@ def _inputs(snapshot: Snapshot, run: Run, engine: Engine, config: Config) -> Tab
     tables = window_tables(snapshot, run, engine=engine, config=config)
     tables |= {table.name: engine.read(table, snapshot.files(table, [run.run_id])) for table in OF_RUN}
     days = [str(day) for day in run.window.days()]
-    records = engine.read(EXCHANGE_RECORDS, snapshot.files(EXCHANGE_RECORDS, days))
-    sketches = engine.read(PROMPT_SKETCHES, snapshot.files(PROMPT_SKETCHES, days))
-    if run.known_at is not None:
-        records = records.filter(records.ingested_at < run.known_at)
-        sketches = sketches.filter(sketches.ingested_at < run.known_at)
+    records, sketches = read_calls(snapshot, days, run.known_at, engine)
     wanted = exposure.wanted_accounts(tables, engine=engine, settings=config.exposure)
     level = exposure.IDENTITY_COLUMNS[run.by]
     keys = records.mutate(account_id=records[level]).semi_join(wanted, "account_id").select("exchange_key").distinct()

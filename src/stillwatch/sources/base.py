@@ -13,6 +13,7 @@ RAW_RECORDS: pa.Schema = pa.schema(
         pa.field("line_no", pa.int64(), nullable=False),
         pa.field("source_record_id", TEXT),
         pa.field("call_id", TEXT),
+        pa.field("call_aliases", TEXTS),
         pa.field("account_id", TEXT),
         pa.field("org_id", TEXT),
         pa.field("api_key_id", TEXT),
@@ -59,6 +60,7 @@ RAW_RECORDS: pa.Schema = pa.schema(
 )
 """One row per telemetry record as its source reports it: raw identity, raw text, nothing pseudonymised yet.
 
+`call_aliases` are further names of the call, by which other systems' records may call it.
 `prompt` is the text of the last user message; `attributes` is a JSON object of the source's allow-listed extra fields.
 These rows exist only between a source and ingest; they are never stored.
 """

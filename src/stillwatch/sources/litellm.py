@@ -67,11 +67,14 @@ class Litellm:
         is_failure = record.get("status") == "failure"
         call = record.get("litellm_call_id")
         response_id = None if is_failure or record.get("id") == call else record.get("id")
-        names = {"response_id": response_id, "litellm_call_id": call, "trace_id": record.get("trace_id")}
+        names = self._names_of_call(
+            {"response_id": response_id, "litellm_call_id": call, "trace_id": record.get("trace_id")}, headers
+        )
         error = mapping(record.get("error_information"))
         return {
             "source_record_id": first_present(call, record.get("id")),
-            "call_id": self._call_id(names, headers),
+            "call_id": next(iter(names), None),
+            "call_aliases": [name for name in names[1:] if isinstance(name, str)] or None,
             "account_id": metadata.get("user_api_key_user_id"),
             "org_id": first_present(metadata.get("user_api_key_org_id"), metadata.get("user_api_key_team_id")),
             "api_key_id": metadata.get("user_api_key_hash"),
@@ -102,7 +105,7 @@ class Litellm:
         return (
             {
                 "source_record_id": f"{call}:pre_call" if call else None,
-                "call_id": self._call_id({"litellm_call_id": call}, headers),
+                "call_id": first_present(*self._names_of_call({"litellm_call_id": call}, headers)),
                 "account_id": key.get("user_id"),
                 "org_id": first_present(key.get("org_id"), key.get("team_id")),
                 "api_key_id": first_present(metadata.get("user_api_key_hash"), key.get("token")),
@@ -119,9 +122,11 @@ class Litellm:
             | self._network(metadata, metadata, headers)
         )
 
-    def _call_id(self, names: Record, headers: Record) -> object:
+    def _names_of_call(self, names: Record, headers: Record) -> list[object]:
+        """Every name that the record knows its call by, in the wanted order."""
         known = {**names, "x_request_id": headers.get("x-request-id")}
-        return first_present(*(known.get(name) for name in self.settings.call_id_order))
+        wanted = (known.get(name) for name in self.settings.call_id_order)
+        return [name for name in wanted if name is not None and name != ""]
 
     def _network(self, record: Record, metadata: Record, headers: Record) -> Row:
         reported = first_present(record.get("requester_ip_address"), metadata.get("requester_ip_address"))

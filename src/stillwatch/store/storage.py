@@ -177,8 +177,9 @@ class ObjectStorage:
                 yield found.path.removeprefix(f"{self.base}/"), found.mtime
 
     def locate(self, path: str) -> str:
-        """The URL of an object."""
-        return f"{self.root}/{path}"
+        """The URL of an object; what the lake's URL says after `?` stays behind the path."""
+        place, mark, options = self.root.partition("?")
+        return f"{place.rstrip('/')}/{path}{mark}{options}"
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold a lock file of this machine and this account, named by the lake's URL."""

@@ -26,6 +26,12 @@ EXCHANGE_RECORDS = Table(
             column("ingested_at", TIME, required=True),
             column("call_id", TEXT, "what joins the records of one call"),
             column(
+                "alias_keys",
+                pa.list_(HASH),
+                "hashes of further names of the call, from a record that knows several: records whose call_id is one of "
+                "them are of the same call",
+            ),
+            column(
                 "account_id",
                 TEXT,
                 "first present of the source's identity order; an alias if it looked like an address",
