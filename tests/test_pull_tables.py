@@ -1,4 +1,6 @@
-"""Tables of databases through Ibis: DuckDB and SQLite here, PostgreSQL where a server and psycopg are."""
+"""Tables of databases through Ibis: DuckDB and SQLite here, PostgreSQL where a server and psycopg are, ClickHouse's own
+engine where chdb and clickhouse-connect are.
+"""
 
 import importlib.util
 import json
@@ -120,12 +122,49 @@ class PostgresTable:
         self._engine.dispose()
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
+class ClickhouseTable:
+    """A table of ClickHouse's engine in this process: what Ibis asks and gets is as over the network."""
+
+    def __init__(self, folder, kind):
+        self.url = f"clickhouse://localhost/default?interface=chdb&path={folder / 'clickhouse'}"
+        self._folder = folder / "clickhouse"
+        columns = COLUMNS.replace(" timestamp", f" {kind}").replace("varchar(40)", "String").replace("text", "String")
+        with self._client() as client:
+            client.command(f"create table calls ({columns.replace(' int', ' Int64')}) engine = MergeTree order by id")
+
+    def add(self, numbers):
+        with self._client() as client:
+            held = [[*row[:2], datetime.fromisoformat(f"{row[2]}Z"), *row[3:]] for row in rows(numbers)]
+            client.insert("calls", held)
+
+    def _client(self):
+        import clickhouse_connect
+
+        return clickhouse_connect.get_client(interface="chdb", path=str(self._folder))
+
+
+CLICKHOUSE_TIMES = {
+    "clickhouse": "DateTime64(6, 'UTC')",
+    "clickhouse seconds": "DateTime('UTC')",
+    "clickhouse no zone": "DateTime64(3)",
+}
+
+
+def missing(*packages):
+    return [package for package in packages if importlib.util.find_spec(package) is None]
+
+
+@pytest.fixture(params=["duckdb", "sqlite", "postgresql", *CLICKHOUSE_TIMES])
 def table(request, tmp_path):
+    if request.param in CLICKHOUSE_TIMES:
+        if missing("chdb", "clickhouse_connect"):
+            pytest.skip("ClickHouse's engine, chdb, and clickhouse-connect are not installed")
+        yield ClickhouseTable(tmp_path, CLICKHOUSE_TIMES[request.param])
+        return
     if request.param != "postgresql":
         yield (DuckTable if request.param == "duckdb" else SqliteTable)(tmp_path)
         return
-    if importlib.util.find_spec("psycopg") is None:
+    if missing("psycopg"):
         pytest.skip("Ibis reads PostgreSQL with psycopg, which is not installed")
     with database("postgresql", tmp_path) as url, closing(PostgresTable(url)) as made:
         yield made
@@ -201,7 +240,7 @@ def test_a_table_that_is_not_there_is_an_external_fault_without_the_url(workspac
 
 
 def test_a_database_whose_package_is_missing_is_named_by_its_package(workspace, mapping):
-    if importlib.util.find_spec("clickhouse_connect") is not None:
+    if not missing("clickhouse_connect"):
         pytest.skip("the package is installed")
     with pytest.raises(EnvironmentFault, match="clickhouse-connect"):
         list(pull(workspace, mapping, "clickhouse://reader:pass@127.0.0.1:9/x").round())

@@ -1,5 +1,6 @@
 """Hostile telemetry end to end: no crash, no good row lost, every record counted once."""
 
+import csv
 import gzip
 import json
 import random
@@ -89,3 +90,42 @@ def test_a_file_with_flipped_bytes_never_crashes(tmp_path, seed):
         (tmp_path / name).write_bytes(bytes(content))
         (report,) = house.ingest(tmp_path / name)
         assert report.records_in == report.rows_out + report.duplicates + report.rejected
+
+
+ACCOUNT = {"account_id": "a-1", "created_at": "2026-04-01T00:00:00Z", "email": "a@b.test", "contract_tags": ["x"],
+           "signup_client_address": "203.0.113.9", "phone": "+44 20 7946 0000", "plan": "pro"}  # fmt: skip
+EVENT = {"event_id": "e-1", "account_id": "a-1", "event_time": "2026-04-02T00:00:00Z", "event_name": "signup"}
+ODD = st.none() | st.integers() | st.floats() | st.text(max_size=6) | st.lists(st.text(max_size=3), max_size=2)
+
+
+@st.composite
+def register_lines(draw, plain):
+    """Rows of a register, some with a value of another type or cut short, as JSON lines."""
+    lines = []
+    for number in range(draw(st.integers(1, 6))):
+        row = plain | {next(iter(plain)): f"x-{number}"}
+        for name in draw(st.lists(st.sampled_from(sorted(plain)), max_size=2)):
+            row[name] = draw(ODD)
+        line = json.dumps(row).encode()
+        lines.append(draw(st.sampled_from([line, line, line[: len(line) // 2], b"[]", b"\xff{"])))
+    return lines
+
+
+@pytest.mark.parametrize(("plain", "verb"), [(ACCOUNT, "accounts"), (EVENT, "events")], ids=["accounts", "events"])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(data=st.data())
+def test_every_row_of_a_hostile_register_is_counted_once(plain, verb, data):
+    lines = data.draw(register_lines(plain))
+    with tempfile.TemporaryDirectory() as folder:
+        house = make_house(Path(folder))
+        path = Path(folder) / "register.jsonl"
+        path.write_bytes(b"\n".join(lines))
+        (report,) = getattr(house, verb)(path)
+        assert report.records_in == report.rows_out + report.duplicates + report.rejected == len(lines)
+        cells = [[json.dumps(value) if isinstance(value, list) else value for value in plain.values()]]
+        body = [list(plain), *cells, *([line.decode("utf-8", "replace")] for line in lines)]
+        path = Path(folder) / "register.csv"
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows(body)
+        (report,) = getattr(house, verb)(path)
+        assert report.records_in == report.rows_out + report.duplicates + report.rejected == 1 + len(lines)

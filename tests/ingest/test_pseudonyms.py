@@ -12,6 +12,7 @@ from stillwatch.ingest.pseudonyms import (
     normalise_phone,
     prefix_of,
 )
+from stillwatch.sources.columns import without_credentials
 
 ALL = frozenset({"address", "email", "phone"})
 
@@ -92,8 +93,18 @@ def test_ordinary_ids_stay_as_they_are(plain):
     assert names().references(pa.array([plain, None])).to_pylist() == [plain, None]
 
 
-@pytest.mark.parametrize("secret", ["sk-abc123", "Bearer abc.def", "eyJhbGciOi.eyJzdWIi.sig", "AKIAABCDEFGHIJKLMNOP"])
-def test_a_secret_as_id_becomes_a_keyed_alias(secret):
+@pytest.mark.parametrize(
+    "secret", ["sk-abc123", "SK-ABC123", "Bearer abc.def", "eyJhbGciOi.eyJzdWIi.sig", "AKIAABCDEFGHIJKLMNOP"]
+)
+def test_a_key_as_id_has_the_name_that_sources_and_gateways_give_it(secret):
+    """An account in the register, a gateway's question and telemetry of it must not have three names."""
+    (alias,) = names().aliases(pa.array([secret])).to_pylist()
+    assert alias == hashlib.sha256(secret.encode()).hexdigest()
+    assert without_credentials(pa.array([secret])).to_pylist() == [alias]
+
+
+@pytest.mark.parametrize("secret", ["ghp_0123456789abcdefghij", "team sk-abc123", "xoxb-1234-abc"])
+def test_another_secret_as_id_becomes_a_keyed_alias(secret):
     (alias,) = names().aliases(pa.array([secret])).to_pylist()
     assert alias.startswith("key-")
     assert len(alias) == 20
@@ -107,7 +118,7 @@ def test_a_long_mixed_api_key_is_taken_for_the_key_itself_and_a_hash_is_not():
 
 
 def test_ids_run_together_do_not_hide_a_secret():
-    assert names().aliases(pa.array(["abc", "sk-zzz"])).to_pylist()[1].startswith("key-")
+    assert names().aliases(pa.array(["abc", "hf_0123456789abcdefg"])).to_pylist()[1].startswith("key-")
 
 
 @pytest.mark.parametrize("address", ["203.0.113.9", "203.0.113.9:80", "2001:db8::1"])

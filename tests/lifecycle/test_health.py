@@ -5,20 +5,23 @@ import shutil
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from stillwatch.cli.app import main
-from stillwatch.model.tables import DETECTION_RUNS, INGEST_BATCHES
-from stillwatch.pipeline.health import Check, examine
+from stillwatch.model.tables import CALIBRATIONS, DETECTION_RUNS, INGEST_BATCHES
+from stillwatch.pipeline import health
+from stillwatch.pipeline.health import CALIBRATION_DAYS, Check, examine
 from stillwatch.pipeline.lifecycle import Custodian
 from stillwatch.python_api import Stillwatch
 from stillwatch.store.keys import Keys
 from tests.lifecycle.test_retain import config
 from tests.lifecycle.world import CLOCK, OTHERS, made, opened
 
+LAST_DAY = datetime(2026, 4, 23, tzinfo=UTC)
 ARCHIVE = Path(__file__).parents[1] / "fixtures" / "workspace-1.tar.gz"
 
 
@@ -168,6 +171,25 @@ def test_a_run_whose_population_lies_elsewhere_asks_for_a_calibration(folder: Pa
             writer.commit()
         found = checks(watch)["calibration"]
     assert (found.state, found.fix) == ("warn", "stillwatch calibrate")
+
+
+def test_a_calibration_that_was_fitted_long_before_the_traffic_asks_for_another(folder: Path) -> None:
+    row = {"calibration_id": "mine", "kind": "fitted", "body": "{}"}
+    with opened(folder) as watch:
+        for age, state in ((CALIBRATION_DAYS, "ok"), (CALIBRATION_DAYS + 1, "warn")):
+            fitted = row | {"created_at": LAST_DAY - timedelta(days=age)}
+            with watch.workspace.lake.write() as writer:
+                writer.replace(CALIBRATIONS, "", pa.Table.from_pylist([fitted], schema=CALIBRATIONS.schema))
+                writer.commit()
+            assert checks(watch)["calibration"].state == state
+        assert checks(watch)["calibration"].detail == "fitted mine is 91 days older than the traffic"
+
+
+def test_a_disk_that_is_nearly_full_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(folder)["disk"].state == "ok"
+    monkeypatch.setattr(health, "disk_usage", lambda path: SimpleNamespace(free=(health.FREE_GIB - 1) * 2**30))
+    found = said(folder)["disk"]
+    assert (found.state, found.detail) == ("warn", "4 GiB free below the workspace")
 
 
 def test_one_check_that_cannot_be_made_stops_no_other(folder: Path) -> None:

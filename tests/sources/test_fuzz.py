@@ -1,8 +1,10 @@
 """Hostile files: no source raises anything but SourceError, and every record is accounted for."""
 
+import contextlib
 import io
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from stillwatch.errors import SourceError
-from stillwatch.sources import Parsed, Source, source
+from stillwatch.errors import ConfigError, SourceError, UsageError
+from stillwatch.sources import Parsed, Source, mapped, source
+from stillwatch.sources.inference import infer_mapping
 from tests.sources.golden import FIXTURES, FOLDER, source_of
 from tests.sources.parsing import parse_bytes
 from tests.sources.protobuf import message_of
@@ -94,11 +98,14 @@ def test_a_value_of_any_type_is_read_or_rejects_its_own_record(
     assert sum(chunk.n_records for chunk in chunks) == 2
 
 
+@pytest.mark.parametrize(
+    ("key", "request_type"), [("resourceSpans", ExportTraceServiceRequest), ("resourceLogs", ExportLogsServiceRequest)]
+)
 @QUICK
 @given(data=st.data())
-def test_mutilated_protobuf_never_crashes(data: st.DataObject) -> None:
-    document = {"resourceSpans": json.loads((FOLDER / "otlp" / "sample.json").read_text())["resourceSpans"]}
-    raw = bytearray(message_of(document, ExportTraceServiceRequest))
+def test_mutilated_protobuf_never_crashes(key: str, request_type: type, data: st.DataObject) -> None:
+    document = {key: json.loads((FOLDER / "otlp" / "sample.json").read_text())[key]}
+    raw = bytearray(message_of(document, request_type))
     for _ in range(data.draw(st.integers(1, 5))):
         at = data.draw(st.integers(0, len(raw)))
         raw[at : at + data.draw(st.sampled_from([0, 1, 50, 1000]))] = data.draw(st.binary(max_size=3))
@@ -149,3 +156,41 @@ def test_a_structure_in_place_of_any_scalar_never_crashes(folder: str, sample: P
                 check(source_of(folder), hostile.encode(), sample.name)
                 tried.add(found[1])
     assert len(tried) > 5
+
+
+MAPPINGS = [path.read_text() for path in sorted((FOLDER / "mapped").glob("*.toml"))]
+WORDS = ("[fields]", "=", '"', "{", "}", "path", "sum", "join", "uri", "time", "take", "[", "]", "\n", "(", "0")
+
+
+@QUICK
+@given(data=st.data())
+def test_a_mutilated_mapping_is_read_or_refused_by_name_and_what_it_reads_never_crashes(data: st.DataObject) -> None:
+    """The operator's own file, but a regular expression or a path in it must not break a run either."""
+    text = data.draw(st.sampled_from(MAPPINGS))
+    for _ in range(data.draw(st.integers(0, 3))):
+        at, cut = data.draw(st.integers(0, len(text))), data.draw(st.sampled_from([0, 1, 6, 40]))
+        text = text[:at] + data.draw(st.sampled_from(WORDS)) + text[at + cut :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mapping.toml"
+        path.write_text(text)
+        try:
+            found = mapped.load(path)
+        except ConfigError:
+            return
+        sample = FOLDER / "mapped" / "sample.jsonl"
+        check(found, sample.read_bytes(), sample.name)
+
+
+@pytest.mark.parametrize(("folder", "sample"), FIXTURES, ids=IDS)
+@settings(QUICK, max_examples=10)
+@given(data=st.data())
+def test_a_proposal_from_a_hostile_file_is_made_or_refused(folder: str, sample: Path, data: st.DataObject) -> None:
+    raw = bytearray(sample.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(raw)))
+        raw[at : at + data.draw(st.sampled_from([0, 1, 7, 300]))] = data.draw(st.binary(max_size=6))
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / sample.name
+        path.write_bytes(bytes(raw))
+        with contextlib.suppress(SourceError, UsageError):
+            infer_mapping(path, name="probe")

@@ -50,6 +50,12 @@ def test_an_object_store_holds_a_lake_as_a_folder_does(tmp_path: Path) -> None:
         assert pq.ParquetFile(stream).read()["event_id"].to_pylist() == ["e0", "e5"]
 
 
+def test_options_of_an_object_stores_url_stay_behind_the_path_of_each_object(tmp_path: Path) -> None:
+    storage = object_store(tmp_path / "bucket")
+    storage.root = "mock://bucket/lake?endpoint=local&scheme=http"
+    assert storage.locate("a/b.parquet") == "mock://bucket/lake/a/b.parquet?endpoint=local&scheme=http"
+
+
 def test_on_an_object_store_the_loser_of_two_writers_is_told_and_commits_nothing(tmp_path: Path) -> None:
     lake = Lake.create(object_store(tmp_path / "bucket"))
     other_machine = object_store(tmp_path / "bucket")

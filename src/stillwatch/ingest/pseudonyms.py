@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.ingest.redaction import CREDENTIAL, HINT, may_hold
+from stillwatch.sources.columns import without_credentials
 from stillwatch.store.keys import Keys, linked
 
 V = TypeVar("V")
@@ -110,8 +111,10 @@ class Pseudonymiser:
         """`ids` where an e-mail address, phone or network address is `acct-`, and a secret `key-`, and 16 hex.
 
         The digits are the pseudonym's, so that the vault can open an alias. `may_be_key` also takes long mixed text
-        without structure for a secret.
+        without structure for a secret. An id that sources name by the SHA-256 of a key has that name here too, so that
+        accounts, events and whoever asks mean the account that telemetry means.
         """
+        ids = without_credentials(ids)
         if may_be_key:
             return self._renamed("key", ids, ".", lambda value: self._alias(value, may_be_key=True))
         return self._renamed("account", ids, SUSPECT_ID, lambda value: self._alias(value, may_be_key=False))

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from stillwatch import features, ingest
 from stillwatch.config import Config
 from stillwatch.engines import Engine
@@ -36,8 +39,24 @@ def silent(step: str, done: int, total: int) -> None:
 
 
 def stale_days(snapshot: Snapshot, days: list[date]) -> list[date]:
-    """Those of `days` whose records changed after their aggregates were made, or that have none yet."""
-    return [day for day in days if _source_generation(snapshot, day) > snapshot.generation(TOKEN_USES, str(day))]
+    """Those of `days` whose records changed after their aggregates were made, or that have none yet.
+
+    After an upgrade that changed what sketches mean, also those with sketches of the release before.
+    """
+    is_old = snapshot.sketch_version != SKETCH_VERSION
+    return [
+        day
+        for day in days
+        if _source_generation(snapshot, day) > snapshot.generation(TOKEN_USES, str(day))
+        or (is_old and n_other_sketches(snapshot, day))
+    ]
+
+
+def n_other_sketches(snapshot: Snapshot, day: date) -> int:
+    """How many sketches of a day are of another release's version, and count for nothing."""
+    files = snapshot.files(PROMPT_SKETCHES, [str(day)])
+    versions = (pq.read_table(file, columns=["sketch_version"], partitioning=None)["sketch_version"] for file in files)
+    return sum(int(pc.sum(pc.not_equal(version, SKETCH_VERSION)).as_py() or 0) for version in versions)
 
 
 def _source_generation(snapshot: Snapshot, day: date) -> int:
@@ -57,6 +76,7 @@ def refresh_features(
     days = [date.fromisoformat(name) for name in snapshot.partitions(EXCHANGE_RECORDS)]
     whole = [day for day in days if until is None or midnight(day + timedelta(days=1)) <= until]
     todo = stale_days(snapshot, whole)
+    is_every = not any(snapshot.generation(TOKEN_USES, str(day)) for day in set(days) - set(whole))
     for done, chunk in _chunks(snapshot, todo):
         progress("features", done, len(todo))
         window = Window(midnight(chunk[0]), midnight(chunk[-1] + timedelta(days=1)))
@@ -68,6 +88,8 @@ def refresh_features(
                     rows = made[table.name]
                     for day in chunk:
                         writer.replace(table, str(day), engine.to_batches(rows.filter(rows.day == day)))
+                if is_every and chunk[-1] == todo[-1]:
+                    writer.set_sketch_version(SKETCH_VERSION)
                 writer.commit()
     progress("features", len(todo), len(todo))
     return len(todo)

@@ -15,8 +15,9 @@ from stillwatch.config import Config
 from stillwatch.errors import LedgerError, StillwatchError
 from stillwatch.guard.policy import Basis
 from stillwatch.model.table import Table
-from stillwatch.model.tables import CALIBRATIONS, DETECTION_RUNS, EXCHANGE_RECORDS, INGEST_BATCHES
+from stillwatch.model.tables import CALIBRATIONS, DETECTION_RUNS, EXCHANGE_RECORDS, INGEST_BATCHES, PROMPT_SKETCHES
 from stillwatch.pipeline.coverage import drifts
+from stillwatch.pipeline.daily import n_other_sketches
 from stillwatch.pipeline.lifecycle import BACKED_UP, Custodian
 from stillwatch.pipeline.sharing import Sharing
 from stillwatch.store.checkpoint import Checkpoints, open_note
@@ -41,7 +42,8 @@ STRAY_DAYS: Final = 2
 SHIFTED: Final = "groups here lie elsewhere"
 ANY_LAYOUT: Final = ("layout", "disk", "lake", "ingest")
 OUR_LAYOUT: Final = (
-    "keys", "clocks", "coverage", "spool", "calibration", "decisions", "sharing", "holds", "retention", "backup",
+    "keys", "clocks", "coverage", "sketches", "spool", "calibration", "decisions", "sharing", "holds", "retention",
+    "backup",
 )  # fmt: skip
 """Checks by name, in their order."""
 
@@ -162,6 +164,18 @@ class _Patient:
         if not drifted:
             yield Check("coverage", "ok", "every source reports the fields that it used to")
 
+    def sketches(self) -> Iterator[Check]:
+        snapshot = self.workspace.lake.snapshot()
+        days = [date.fromisoformat(day) for day in snapshot.partitions(PROMPT_SKETCHES)]
+        counted = [day for day in days if day > days[-1] - timedelta(days=self.config.detect.window_days)]
+        old = {day: n for day in counted if (n := n_other_sketches(snapshot, day))}
+        if old:
+            last = max(old) + timedelta(days=self.config.detect.window_days)
+            detail = f"{sum(old.values()):,} are of another release: those exchanges count without their content"
+            yield Check("sketches", "warn", detail, f"wait: they leave the window of detection by {last}")
+        else:
+            yield Check("sketches", "ok", "all in the window of detection are of this release's version")
+
     def spool(self) -> Iterator[Check]:
         folder = self.workspace.path / "spool"
         files = sealed_files(folder) if folder.is_dir() else []
@@ -196,14 +210,11 @@ class _Patient:
         policy = Sharing(self.workspace, self.config, version=__version__, clock=self.clock).policy
         now = self.clock()
         over, soon = policy.expired(now), policy.expired(now + timedelta(days=SOON_DAYS))
+        detail = said_of_bases(over, soon)
         if over or soon:
-            said = ", ".join(
-                f"{basis.id} {'ended' if basis in over else 'ends'} on {basis.until}" for basis in soon or over
-            )
-            detail = f"{said}: sharing falls back to stricter profiles"
             yield Check("sharing", "warn", detail, "ask counsel, then date the policy's bases ([sharing] policy)")
         else:
-            yield Check("sharing", "ok", "every legal basis of the sharing policy holds")
+            yield Check("sharing", "ok", detail)
 
     def holds(self) -> Iterator[Check]:
         now = self.clock()

@@ -122,7 +122,7 @@ def _one_by_one(field: pa.Field, values: Sequence[object], flaws: dict[int, Flaw
 def _complete(arrays: dict[str, pa.Array]) -> None:
     """Fill what follows from other columns, and take credentials out of identities."""
     for name in IDENTITIES:
-        arrays[name] = _without_credentials(arrays[name])
+        arrays[name] = without_credentials(arrays[name])
     definitions = each_distinct(arrays["tool_definitions"], canonical_definitions, TEXT)
     names = each_distinct(definitions, definition_names, TEXTS)
     arrays["tool_definitions"] = definitions
@@ -146,7 +146,7 @@ def _default_capture(arrays: Mapping[str, pa.Array]) -> pa.Array:
     return pc.coalesce(arrays["content_capture"], pc.if_else(has_text, "full", "none"))
 
 
-def _without_credentials(identities: pa.Array) -> pa.Array:
+def without_credentials(identities: pa.Array) -> pa.Array:
     """Identities as they are; one that looks like a key or a bearer token becomes its SHA-256."""
     if identities.null_count == len(identities):
         return identities

@@ -47,6 +47,11 @@ class Snapshot:
         return self._manifest.key_id
 
     @property
+    def sketch_version(self) -> int:
+        """The version of the sketches that daily aggregates were made of; 0 where nobody said."""
+        return self._manifest.sketch_version
+
+    @property
     def committed_at(self) -> datetime:
         """When this version was committed (UTC)."""
         return self._manifest.committed_at

@@ -44,6 +44,7 @@ class Manifest(msgspec.Struct, frozen=True):
     """Everything committed: `tables` maps table name to partition to its entry.
 
     `key_id` names the pseudonym key under which all rows are; before version 2 there was only the first one.
+    `sketch_version` is that of the sketches that daily aggregates were made of; 0 where nobody said.
     """
 
     schema_version: int
@@ -52,6 +53,7 @@ class Manifest(msgspec.Struct, frozen=True):
     tables: dict[str, dict[str, PartitionEntry]] = {}
     retired: tuple[Retired, ...] = ()
     key_id: str = FIRST_KEY_ID
+    sketch_version: int = 0
 
     def entry(self, table: str, partition: str) -> PartitionEntry:
         """The entry of one partition; an empty one of generation 0 when it was never written."""

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from stillwatch.errors import LakeError, LedgerError
 from stillwatch.store import manifest as manifests
+from stillwatch.store.keys import FIRST_KEY_ID
 from stillwatch.store.ledger import HEAD, Entry, write_leaves
 from stillwatch.store.manifest import Manifest
 from stillwatch.store.schema import METADATA, microseconds, moment
@@ -102,7 +103,7 @@ def _read(storage: Storage) -> Manifest:
 
 def name_the_key(manifest: Manifest) -> Manifest:
     """Lake 1 to 2: the manifest says under which pseudonym key its rows are; there was only the first one."""
-    return msgspec.structs.replace(manifest, key_id=Manifest.__struct_defaults__[-1])
+    return msgspec.structs.replace(manifest, key_id=FIRST_KEY_ID)
 
 
 def chain_to_tree(connection: sa.Connection, at: datetime) -> None:

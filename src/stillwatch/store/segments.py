@@ -59,6 +59,14 @@ def conform(table: Table, rows: pa.Table | pa.RecordBatch) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+def completed(table: Table, rows: pa.Table) -> pa.Table:
+    """The rows of a segment; nullable columns that its release did not write yet are null."""
+    absent = [field for field in table.schema if field.nullable and field.name not in rows.schema.names]
+    for field in absent:
+        rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows
+
+
 def _check_names(table: Table, names: list[str]) -> None:
     missing = sorted(set(table.schema.names) - set(names))
     unknown = sorted(set(names) - set(table.schema.names))

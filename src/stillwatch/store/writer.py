@@ -44,7 +44,7 @@ class Writer:
         self._held = contextlib.ExitStack()
         self._base: Manifest | None = None
         self._base_body = b""
-        self._key_id = ""
+        self._notes: dict[str, object] = {}
         self._staged: dict[tuple[str, str], PartitionEntry] = {}
         self._buffers = Buffers()
         self._written: set[str] = set()
@@ -178,7 +178,11 @@ class Writer:
 
     def set_key(self, key_id: str) -> None:
         """Say under which pseudonym key all rows are from the next commit on."""
-        self._key_id = key_id
+        self._notes["key_id"] = key_id
+
+    def set_sketch_version(self, version: int) -> None:
+        """Say of which sketches daily aggregates are made from the next commit on."""
+        self._notes["sketch_version"] = version
 
     def n_segments(self, table: Table, partition: str) -> int:
         """Segments of one partition, those staged by this writer included: what `compact` would look at."""
@@ -217,11 +221,12 @@ class Writer:
         for buffer in self._buffers.all():
             self._flush(buffer)
         base = self._manifest
-        if not self._staged and self._key_id == base.key_id:
+        noted = msgspec.structs.replace(base, **self._notes)
+        if not self._staged and noted == base:
             return base.version
         if self._storage.read(MANIFEST) != self._base_body:
             raise LakeLocked(f"another writer committed to lake {self._storage.root}; run one writer, then start again")
-        following = _successor(base, self._staged, now=self._clock(), key_id=self._key_id)
+        following = _successor(noted, self._staged, now=self._clock())
         body = manifests.encode(following)
         unused = self._written - following.paths()
         self._written.clear()  # whatever happens from here on, the next writer's sweep decides by the manifest
@@ -257,7 +262,7 @@ class Writer:
                 f"lake {self._storage.root} has schema_version {base.schema_version} and can only be read; "
                 "run `stillwatch migrate`"
             )
-        self._base, self._base_body, self._key_id = base, body, base.key_id
+        self._base, self._base_body, self._notes = base, body, {}
 
     def _sweep(self, started_at: datetime) -> None:
         """Remove what dead writers left behind and what no reader may still need."""
@@ -320,16 +325,14 @@ class Writer:
         if body is None or segments.digest(body) != segment.digest:
             state = "is missing" if body is None else "is not the file that was committed"
             raise LakeCorrupt(f"segment {segment.path} of lake {self._storage.root} {state}; restore it from a backup")
-        return segments.conform(table, pq.read_table(pa.BufferReader(body)))
+        return segments.conform(table, segments.completed(table, pq.read_table(pa.BufferReader(body))))
 
 
-def _successor(
-    base: Manifest, staged: dict[tuple[str, str], PartitionEntry], *, now: datetime, key_id: str
-) -> Manifest:
+def _successor(base: Manifest, staged: dict[tuple[str, str], PartitionEntry], *, now: datetime) -> Manifest:
     tables = {name: dict(entries) for name, entries in base.tables.items()}
     for (name, partition), entry in staged.items():
         tables.setdefault(name, {})[partition] = entry
-    following = msgspec.structs.replace(base, version=base.version + 1, committed_at=now, tables=tables, key_id=key_id)
+    following = msgspec.structs.replace(base, version=base.version + 1, committed_at=now, tables=tables)
     gone = sorted(base.paths() - following.paths())
     return msgspec.structs.replace(following, retired=(*base.retired, *(Retired(path, now) for path in gone)))
 
