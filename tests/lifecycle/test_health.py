@@ -132,6 +132,18 @@ def test_a_column_that_an_upgrade_of_the_tool_emptied_is_told_with_what_is_off(f
     assert "no slices by address, prefix" in found.detail
 
 
+def test_a_column_that_a_servers_small_batches_lost_is_told_of_all_of_them_together(folder: Path) -> None:
+    before, after = {"column.client_address": 1.0}, {"column.client_address": 0.0}
+    small = [batch(number, "1", before if number < 9 else after, source="otlp", n=8) for number in range(12)]
+    with opened(folder) as watch:
+        with watch.workspace.lake.write() as writer:
+            writer.append(INGEST_BATCHES, batches(*small))
+            writer.commit()
+        found = checks(watch)["coverage"]
+    assert found.state == "warn"
+    assert "otlp: client_address fell from 100% to 0%" in found.detail
+
+
 def test_a_hold_and_a_legal_basis_that_end_soon_are_told(folder: Path) -> None:
     with opened(folder) as watch:
         keeper(watch).hold(

@@ -92,11 +92,14 @@ class Drift:
 
 
 def drifts(snapshot: Snapshot, new: Collection[str]) -> list[Drift]:
-    """What drifted in the batches whose ids are in `new`, against all other batches of the same source."""
+    """What drifted in the batches whose ids are in `new`, against all other batches of the same source.
+
+    Batches with too few rows to say anything, as a server's are, are looked at together.
+    """
     files = snapshot.files(INGEST_BATCHES)
     rows = [row for file in files for row in pq.read_table(file, columns=READ, partitioning=None).to_pylist()]
     found = []
-    for row in (row for row in rows if row["ingest_batch_id"] in new):
+    for row in _large_enough([row for row in rows if row["ingest_batch_id"] in new]):
         earlier = [old for old in rows if old["source"] == row["source"] and old["ingest_batch_id"] not in new]
         drift = Drift(row["source"], row["uri"], _untested(row), _drops(row, earlier))
         if drift.untested or drift.drops:
@@ -104,22 +107,58 @@ def drifts(snapshot: Snapshot, new: Collection[str]) -> list[Drift]:
     return found
 
 
+def latest_batches(snapshot: Snapshot) -> set[str]:
+    """Ids of each source's last batches, as many as together have rows enough to say something about shares."""
+    files = snapshot.files(INGEST_BATCHES)
+    names = ["ingest_batch_id", "source", "rows_out", "records_in", "started_at"]
+    rows = [row for file in files for row in pq.read_table(file, columns=names, partitioning=None).to_pylist()]
+    held: dict[str, int] = {}
+    found = set()
+    for row in sorted(rows, key=lambda row: (row["started_at"], row["ingest_batch_id"]), reverse=True):
+        if row["records_in"] and held.get(row["source"], 0) < MIN_ROWS:
+            held[row["source"]] = held.get(row["source"], 0) + row["rows_out"]
+            found.add(row["ingest_batch_id"])
+    return found
+
+
+def _large_enough(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Batches with rows enough, and the smaller ones of each source as one, named by the last of them."""
+    small: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["rows_out"] < MIN_ROWS:
+            small.setdefault(row["source"], []).append(row)
+    together = [
+        {
+            **some[-1],
+            "rows_out": sum(row["rows_out"] for row in some),
+            "field_coverage": msgspec.json.encode(_shares(some)),
+        }
+        for some in small.values()
+    ]
+    return [*(row for row in rows if row["rows_out"] >= MIN_ROWS), *together]
+
+
 def _untested(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(name.removeprefix(PREFIX) for name in _coverage(row) if untested(name)))
 
 
 def _drops(row: Mapping[str, Any], earlier: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
-    n = sum(old["rows_out"] for old in earlier)
-    if row["rows_out"] < MIN_ROWS or n < MIN_ROWS:
+    if row["rows_out"] < MIN_ROWS or sum(old["rows_out"] for old in earlier) < MIN_ROWS:
         return {}
-    usual: dict[str, float] = {}
-    for old in earlier:
-        for name, share in _coverage(old).items():
-            usual[name] = usual.get(name, 0.0) + share * old["rows_out"] / n
-    now = _coverage(row)
+    usual, now = _shares(earlier), _coverage(row)
     columns = (name.removeprefix(COLUMN) for name in sorted(usual) if name.startswith(COLUMN))
     shares = {name: (usual[COLUMN + name], now.get(COLUMN + name, 0.0)) for name in columns}
     return {name: (was, now) for name, (was, now) in shares.items() if was >= USUAL and now < KEPT * was}
+
+
+def _shares(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Share of all rows of several batches with each field."""
+    n = sum(row["rows_out"] for row in rows)
+    found: dict[str, float] = {}
+    for row in rows:
+        for name, share in _coverage(row).items():
+            found[name] = found.get(name, 0.0) + (share * row["rows_out"] / n if n else 0.0)
+    return found
 
 
 def _coverage(row: Mapping[str, Any]) -> dict[str, float]:

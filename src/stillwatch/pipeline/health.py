@@ -16,7 +16,7 @@ from stillwatch.errors import LedgerError, StillwatchError
 from stillwatch.guard.policy import Basis
 from stillwatch.model.table import Table
 from stillwatch.model.tables import CALIBRATIONS, DETECTION_RUNS, EXCHANGE_RECORDS, INGEST_BATCHES, PROMPT_SKETCHES
-from stillwatch.pipeline.coverage import drifts
+from stillwatch.pipeline.coverage import drifts, latest_batches
 from stillwatch.pipeline.daily import n_other_sketches
 from stillwatch.pipeline.lifecycle import BACKED_UP, Custodian
 from stillwatch.pipeline.sharing import Sharing
@@ -156,9 +156,8 @@ class _Patient:
             yield Check("clocks", "ok", "no record is dated in the future")
 
     def coverage(self) -> Iterator[Check]:
-        batches = self._read(INGEST_BATCHES).sort_by("started_at").to_pylist()
-        latest = {row["source"]: row["ingest_batch_id"] for row in batches if row["records_in"]}
-        drifted = drifts(self.workspace.lake.snapshot(), set(latest.values()))
+        snapshot = self.workspace.lake.snapshot()
+        drifted = drifts(snapshot, latest_batches(snapshot))
         for line in (line for drift in drifted for line in drift.lines()):
             yield Check("coverage", "warn", line, "compare the tool's release notes; update stillwatch or the mapping")
         if not drifted:
