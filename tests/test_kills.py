@@ -30,6 +30,7 @@ from tests.small_world import START, before, cut, new_workspace, opened, small_w
 __all__ = ["small_world"]
 
 N_KILLS = 500
+TELL_EVERY = 10
 SEED = 20_261_123
 COMPARED = (EXCHANGE_RECORDS, PROMPT_SKETCHES, TOKEN_USES, ACCOUNT_DAYS, CAMPAIGNS, CAMPAIGN_MEMBERS, ACCOUNT_FINDINGS)
 PASSING = ("run_id", "ingest_batch_id", "ingested_at", "first_flagged_at")
@@ -113,6 +114,8 @@ def test_500_kills_lose_and_double_nothing(small_world: Path, logs: Path, fork_s
                 assert code == -signal.SIGKILL
                 n_kills += 1
                 reached.add(at)
+                if n_kills % TELL_EVERY == 0:
+                    print(f"{n_kills} kills in {n_worlds} workspaces", flush=True)
                 assert not is_doubled(folder, small_world), f"doubled after a kill at step {at}"
             for table, expected in wanted.items():
                 assert rows(folder, small_world, table).equals(expected), f"{table.name} after {n_kills} kills"

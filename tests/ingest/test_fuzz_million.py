@@ -1,20 +1,26 @@
 """A million mutilated records over every parser: no crash, every record counted once, memory bounded."""
 
+import json
 import random
 import re
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.ingest.conftest import House, make_house
 from tests.sources.golden import FIXTURES, source_of
 from tests.sources.protobuf import message_of
 
+from stillwatch.ingest import BatchReport
 from stillwatch.model.tables import EXCHANGE_RECORDS, INGEST_REJECTS
 
 SEED = 20_261_123
 RECORDS_PER_FILE = 5_000
+FILES_AT_ONCE = 10
+TELL_EVERY = 50_000
 FEW = 2_000
 MANY = 1_000_000
 MOST_MIB = 700
@@ -56,40 +62,58 @@ def mutilated(line: bytes, draw: random.Random, n: int) -> bytes:
     return line if colon < 0 else line[: colon + 1] + draw.choice(WORDS) + line[end:]
 
 
-def files(folder: Path, n_records: int, draw: random.Random) -> Iterator[tuple[str, Path]]:
+def registers(folder: Path) -> list[tuple[str, Path]]:
+    """A good register of each kind to mutilate, as JSON lines."""
+    accounts = [
+        {"account_id": f"a-1{n}", "created_at": "2026-04-01T00:00:00Z", "email": f"p{n}@mail.example", "plan": "pro",
+         "signup_client_address": f"203.0.113.{n}", "contract_tags": ["synthetic-data"]}
+        for n in range(4)
+    ]  # fmt: skip
+    events = [
+        {"event_id": f"e-1{n}", "account_id": f"a-1{n}", "event_time": "2026-04-02T00:00:00Z", "event_name": "signup"}
+        for n in range(4)
+    ]
+    made = []
+    for place, rows in (("accounts", accounts), ("events", events)):
+        path = folder / f"good-{place}.jsonl"
+        path.write_text("\n".join(json.dumps(row) for row in rows))
+        made.append((place, path))
+    return made
+
+
+def files(folder: Path, n_records: int, draw: random.Random) -> Iterator[tuple[str, list[Path]]]:
     """Files of mutilated records of every format that has lines, in turn, until there are enough."""
+    samples = [*LINES, *registers(folder)]
     n = 0
     while n < n_records:
-        for place, sample in LINES:
+        for place, sample in samples:
             head, *lines = sample.read_bytes().splitlines()
             known = [line for line in [head, *lines] if line] if sample.suffix == ".jsonl" else lines
             made = [
                 mutilated(draw.choice(known), draw, n + i)
-                for i in range(min(RECORDS_PER_FILE, n_records // len(LINES) + 1))
+                for i in range(min(RECORDS_PER_FILE, n_records // len(samples) + 1))
             ]
             n += len(made)
             path = folder / f"{place}{n}{sample.suffix}"
             path.write_bytes(b"\n".join(([head] if sample.suffix == ".csv" else []) + made))
-            yield place, path
+            yield place, [path]
 
 
-def documents(folder: Path, n_files: int, draw: random.Random) -> Iterator[tuple[str, Path]]:
-    """Mutilated documents that are read whole, as JSON and as protobuf."""
-    import json
-
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    for number in range(n_files):
+def documents(folder: Path, n_files: int, draw: random.Random) -> Iterator[tuple[str, list[Path]]]:
+    """Mutilated documents that are read whole, as JSON and as protobuf, some at once."""
+    for start in range(0, n_files, FILES_AT_ONCE):
         for place, sample in WHOLE:
             spans = {"resourceSpans": json.loads(sample.read_text(encoding="utf-8"))["resourceSpans"]}
-            for suffix, raw in ((".json", sample.read_bytes()), (".pb", message_of(spans, ExportTraceServiceRequest))):
-                body = bytearray(raw)
+            whole = {".json": sample.read_bytes(), ".pb": message_of(spans, ExportTraceServiceRequest)}
+            made = []
+            for number, suffix in product(range(start, min(start + FILES_AT_ONCE, n_files)), whole):
+                body = bytearray(whole[suffix])
                 for _ in range(draw.randrange(6)):
                     at = draw.randrange(len(body))
                     body[at : at + draw.choice((0, 1, 9, 400))] = draw.randbytes(draw.randrange(4))
-                path = folder / f"{place}-{number}{suffix}"
-                path.write_bytes(bytes(body))
-                yield place, path
+                made.append(folder / f"{place}-{number}{suffix}")
+                made[-1].write_bytes(bytes(body))
+            yield place, made
 
 
 def resident_mib() -> int:
@@ -97,15 +121,24 @@ def resident_mib() -> int:
     return pages * 4096 >> 20
 
 
-def run(house: House, found: Iterator[tuple[str, Path]]) -> tuple[int, int]:
-    """Ingest files one by one; records and the most memory that was held on the way, in MiB."""
-    n_records = most = 0
-    for place, path in found:
-        (report,) = house.ingest(path, source=source_of(place))
-        assert report.records_in == report.rows_out + report.duplicates + report.rejected, path.name
-        n_records += report.records_in
+def ingested(house: House, place: str, paths: list[Path]) -> list[BatchReport]:
+    if place in ("accounts", "events"):
+        return getattr(house, place)(*paths)
+    return house.ingest(*paths, source=source_of(place))
+
+
+def run(house: House, found: Iterator[tuple[str, list[Path]]]) -> tuple[int, int]:
+    """Ingest files; records and the most memory that was held on the way, in MiB."""
+    n_records = most = n_told = 0
+    for place, paths in found:
+        for report, path in zip(ingested(house, place, paths), paths, strict=True):
+            assert report.records_in == report.rows_out + report.duplicates + report.rejected, path.name
+            n_records += report.records_in
+            path.unlink()
         most = max(most, resident_mib())
-        path.unlink()
+        if n_records >= n_told + TELL_EVERY:
+            n_told = n_records
+            print(f"{n_records:,} records", flush=True)
     return n_records, most
 
 

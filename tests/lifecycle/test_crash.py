@@ -197,5 +197,6 @@ def test_five_hundred_kills_of_rotate_migrate_and_erase(
         kills = [source.randrange(1, n_steps[verb]) for _ in range(source.choice((1, 1, 2)))]
         points = kill_and_finish(fork_server, worlds, tmp_path / "killed", verb, kills)
         landed.update(f"{verb}: {point}" for point in points if point != "done")
+        print(f"{sum(landed.values())} kills, each finished and counted", flush=True)
     print(f"{sum(landed.values())} kills at {len(landed)} kinds of points: {dict(landed.most_common())}")
     assert len(landed) >= 20
