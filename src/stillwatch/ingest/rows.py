@@ -16,7 +16,7 @@ from stillwatch.sources.csvblocks import read_csv
 from stillwatch.sources.digests import raw_digest
 from stillwatch.sources.fields import FieldCounter
 from stillwatch.sources.frames import PARQUET_MAGIC, Frame, parquet_columns, read_parquet
-from stillwatch.sources.jsonlines import BYTE_ORDER_MARK, Line, decode_object, read_lines
+from stillwatch.sources.jsonlines import BYTE_ORDER_MARK, Line, decode_object, is_json_lines, read_lines
 from stillwatch.sources.streams import SteadyStream
 
 REGISTER_SUFFIXES = (
@@ -40,7 +40,9 @@ class RowShape:
 
 
 def read_rows(stream: BinaryIO, shape: RowShape, *, uri: str) -> Iterator[Parsed]:
-    """The rows of one file in chunks: `line_no` and the columns of `shape`. The form is told by the first bytes.
+    """The rows of one file in chunks: `line_no` and the columns of `shape`.
+
+    The form is told by the first bytes, then the file's name, then the first sign.
 
     Raises:
         SourceError: a required column is missing, or the file is damaged as a whole.
@@ -52,7 +54,7 @@ def read_rows(stream: BinaryIO, shape: RowShape, *, uri: str) -> Iterator[Parsed
         shape.check(parquet_columns(stream, uri=uri), uri)
         frames: Iterator[Frame | Reject] = read_parquet(stream, uri=uri, wanted=shape.columns.keys())
         yield from (_of_frame(frame, shape) for frame in frames)
-    elif head[:1] in (b"{", b"["):
+    elif is_json_lines(head, uri):
         lines = read_lines(steady)
         while some := list(islice(lines, LINES_AT_ONCE)):
             yield _of_lines(some, shape)

@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from stillwatch.errors import SourceError
 from stillwatch.model.tables import TEXT
-from stillwatch.sources.base import RAW_RECORDS, Parsed, Reject, uncompressed_name, with_compressed
+from stillwatch.sources.base import RAW_RECORDS, Parsed, Reject, with_compressed
 from stillwatch.sources.casts import cast_column
 from stillwatch.sources.chunks import frame_records, parse_objects, rejected
 from stillwatch.sources.coercion import canonical_json
 from stillwatch.sources.columns import Values, each_distinct
 from stillwatch.sources.csvblocks import read_csv
 from stillwatch.sources.frames import PARQUET_MAGIC, Frame, frames_of, parquet_columns, read_parquet
-from stillwatch.sources.jsonlines import BYTE_ORDER_MARK, decode_object, read_lines
+from stillwatch.sources.jsonlines import BYTE_ORDER_MARK, decode_object, is_json_lines, read_lines
 from stillwatch.sources.records import allowed_attributes, mapping
 from stillwatch.sources.streams import SteadyStream
 
@@ -43,7 +43,7 @@ class Canonical:
         head = steady.head(64).removeprefix(BYTE_ORDER_MARK).lstrip()
         if head.startswith(PARQUET_MAGIC):
             yield from _parse_parquet(stream, uri)
-        elif _is_json_lines(head, uri):
+        elif is_json_lines(head, uri):
             yield from parse_objects(read_lines(steady), decode_object, _known, required=NEVER_NULL)
         elif head:
             yield from _parse_csv(steady, uri)
@@ -62,11 +62,6 @@ class Canonical:
 
 
 SOURCE = Canonical()
-
-
-def _is_json_lines(head: bytes, uri: str) -> bool:
-    plain = uncompressed_name(uri)
-    return plain.endswith((".jsonl", ".ndjson")) or (not plain.endswith(".csv") and head[:1] in (b"{", b"["))
 
 
 def _parse_parquet(stream: BinaryIO, uri: str) -> Iterator[Parsed]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stillwatch.sources.base import Reject
+from stillwatch.sources.base import Reject, uncompressed_name
 from stillwatch.sources.digests import raw_digest
 from stillwatch.sources.streams import SteadyStream
 
@@ -22,6 +22,12 @@ class Line:
 
     line_no: int
     raw: bytes
+
+
+def is_json_lines(head: bytes, uri: str) -> bool:
+    """Whether a text file holds JSON lines rather than CSV: by its name, else by its first sign."""
+    plain = uncompressed_name(uri)
+    return plain.endswith((".jsonl", ".ndjson")) or (not plain.endswith(".csv") and head[:1] in (b"{", b"["))
 
 
 def read_lines(stream: SteadyStream, *, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Line | Reject]:
