@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import ListError
+from stillwatch.ingest import under_one_key
 from stillwatch.model.tables import ACCOUNT_FINDINGS, ACCOUNTS, DETECTION_RUNS, EXCHANGE_RECORDS
 from stillwatch.screening.channels import Channel, channels, doors
 from stillwatch.screening.listed import Entry, Subject, subject_digest
@@ -353,7 +354,8 @@ class Screener:
         first = date.fromisoformat(days[-1]) - timedelta(days=self._config.detect.window_days - 1)
         files = snapshot.files(EXCHANGE_RECORDS, [day for day in days if day >= str(first)])
         with self._engine() as engine:
-            return engine.to_arrow(account_uses(engine.read(EXCHANGE_RECORDS, files), with_address=with_address))
+            records = engine.read(EXCHANGE_RECORDS, files)
+            return engine.to_arrow(account_uses(under_one_key(records, records), with_address=with_address))
 
     def _flagged(self) -> frozenset[str]:
         """Accounts that the latest detection run at account level accuses or sends to review."""

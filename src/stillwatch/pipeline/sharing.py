@@ -44,7 +44,7 @@ from stillwatch.sharing.shelf import Cursors, Shelf, Statuses
 from stillwatch.sharing.sighted import SIGHTED, sighted
 from stillwatch.sharing.taxii_client import pages, push
 from stillwatch.sharing.traits import Adopted, adopted, keyed_sketch, likeness, plain_traits, template_shingles
-from stillwatch.sketches import hash_texts
+from stillwatch.sketches import SKETCH_VERSION, hash_texts
 from stillwatch.store.journal import RUN
 from stillwatch.store.vault import IdentityClass
 from stillwatch.store.workspace import Workspace
@@ -315,10 +315,15 @@ class Sharing:
         return [*found, *(trait for trait in opened if trait), *templates]
 
     def _traffic(self, table: Table, run: dict[str, Any], engine: Engine) -> Any:
-        """Rows of a table by day, of the days of a run's window; of records only those inside of it."""
+        """Rows of a table by day, of the days of a run's window; of records only those inside of it.
+
+        Sketches of another release's version are left out, as where calls are read.
+        """
         window = Window(run["window_start"].astimezone(UTC), run["as_of"].astimezone(UTC))
         files = self._workspace.lake.snapshot().files(table, [str(day) for day in window.days()])
         rows = engine.read(table, files)
+        if table is PROMPT_SKETCHES:
+            return rows.filter(rows.sketch_version == SKETCH_VERSION)
         if table is not EXCHANGE_RECORDS:
             return rows
         return rows.filter(rows.start_time >= window.start, rows.start_time < window.end)
