@@ -6,14 +6,13 @@ from stillwatch.pipeline.detection import (
     Question,
     calibrate,
     detect,
-    detection_stages,
     earlier_runs,
     run_inputs,
-    run_stages,
     window_tables,
 )
 from stillwatch.pipeline.exposure import Exposed, expose, measure_exposure
 from stillwatch.pipeline.pulse import take_pulse
+from stillwatch.pipeline.stages import detection_stages, run_stages
 
 __all__ = [
     "FEATURE_ROWS",

@@ -3,18 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch import campaigns, grouping, scoring, signals
+from stillwatch import scoring
 from stillwatch.config import Config
 from stillwatch.engines import Engine
 from stillwatch.errors import UsageError
-from stillwatch.model.stage import Run, Stage, Tables
+from stillwatch.model.stage import Run, Tables
 from stillwatch.model.table import Table
 from stillwatch.model.tables import (
     ACCOUNT_DAYS,
@@ -41,7 +40,7 @@ from stillwatch.model.tables import (
 from stillwatch.model.window import Window
 from stillwatch.pipeline.daily import Progress, make_features, midnight, refresh_features, silent
 from stillwatch.pipeline.pulse import pulse_notes
-from stillwatch.pipeline.second_look import look_again
+from stillwatch.pipeline.stages import detection_stages, run_stages
 from stillwatch.store.lake import Lake, Snapshot
 
 if TYPE_CHECKING:
@@ -56,46 +55,6 @@ NO_ACCOUNTS: Final = (
 
 
 JUDGED: Final = (CAMPAIGN_GROUPS, SCORE_SHIFTS, SCORE_CROWD)
-
-
-def detection_stages(engine: Engine, config: Config) -> tuple[Stage, ...]:
-    """Every stage from daily aggregates to campaigns, in order, with what each reads and writes."""
-    rooms = (
-        (grouping, config.grouping),
-        (signals, config.signals),
-        (scoring, config.scoring),
-        (campaigns, config.campaigns),
-    )
-    return tuple(
-        Stage(
-            room=room.__name__.rpartition(".")[2],
-            reads=room.READS,
-            writes=room.WRITES,
-            run=partial(room.run, engine=engine, settings=settings),
-        )
-        for room, settings in rooms
-    )
-
-
-def run_stages(
-    inputs: Tables, run: Run, *, engine: Engine, config: Config, progress: Progress = silent
-) -> dict[str, "ir.Table"]:
-    """All tables after the last stage: the inputs and what the stages wrote.
-
-    `inputs` holds TOKEN_USES, ACCOUNT_DAYS, ACCOUNTS, ACCOUNT_EVENTS, CALIBRATIONS, JUDGEMENTS, INDICATORS and
-    what earlier runs left of CAMPAIGN_MEMBERS and ACCOUNT_FINDINGS; a table that a stage reads and writes is read as it
-    was before the run.
-    """
-    tables = dict(inputs)
-    stages = detection_stages(engine, config)
-    _, signals, scoring, campaigns = stages
-    for number, stage in enumerate(stages):
-        progress(stage.room, number, len(stages))
-        if stage is campaigns:
-            tables.update(look_again(tables, run, signals, scoring, engine=engine, config=config))
-        tables.update(stage.run({table.name: tables[table.name] for table in stage.reads}, run))
-    progress("done", len(stages), len(stages))
-    return tables
 
 
 @dataclass(frozen=True, slots=True)
