@@ -6,7 +6,12 @@ Makes a small simulated week in a temporary folder, detects, and builds the doss
 """
 
 import argparse
+import os
+import platform
 import random
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -51,13 +56,29 @@ def measure(folder: Path, n_flips: int) -> None:
         time.sleep(2.1)
         print("built again later, equal bytes:", watch.dossier(campaign_id) == body)
     path = folder / "case.zip"
+    by_command(folder, campaign_id)
     path.write_bytes(body)
     print(f"bytes: {len(body):,} with PDF, {len(bare):,} without")
     for step in timed("verify", lambda: standalone.verify(path)).steps:
         print(" ", step)
     found = timed("recompute", lambda: recompute(path))
-    print(f"figures equal: {found.n_equal}, different: {len(found.differences)}")
+    print(
+        f"figures equal: {found.n_equal}, different: {len(found.differences)}, {len(found.not_computed)} not computed"
+    )
+    print(f"{platform.machine()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
     flip(path, body, n_flips)
+
+
+def by_command(folder: Path, campaign_id: str) -> None:
+    """One command in a new process, as a person gives it: everything is loaded for it alone."""
+    command = "from stillwatch.cli.app import script; script()"
+    said = ["--workspace", str(folder / "workspace"), "dossier", "build", campaign_id, "-o", str(folder / "own.zip")]
+    environ = os.environ | {"STILLWATCH_KEYS": str(folder / "keys.json")}
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, "-c", command, *said], check=True, env=environ, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"build by command, with PDF: {time.perf_counter() - began:.2f} s, {cpu:.2f} s of processor time")
 
 
 def flip(path: Path, body: bytes, n_flips: int) -> None:

@@ -180,7 +180,9 @@ def verify(
 
 @dossier.command
 def recompute(path: Path) -> int:
-    """Verify a dossier and compute its figures again from its own extracts. Exit code 1 when one differs.
+    """Verify a dossier and compute scores, counts, exposure and damages again from its own extracts.
+
+    Each figure has to be equal to the last digit; exit code 1 when one differs.
 
     Example: stillwatch dossier recompute case.zip
     """
