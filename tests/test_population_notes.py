@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.pipeline.detection import population_notes
+from stillwatch.pipeline.notes import population_notes
 from stillwatch.scoring import group_matrix
 from stillwatch.scoring.population import shift_rows
 from stillwatch.scoring.strength import run_shifts, strength_under

@@ -99,7 +99,7 @@ INVENTORY: dict[str, Callable[[Sizes], int]] = {
     "out of pipeline.detection.detect": lambda s: max(2 * s.n_memberships, s.n_groups),
     "out of pipeline.detection._summary": lambda s: ONE,
     "out of pipeline.detection._near_tokens": lambda s: s.n_groups,
-    "out of pipeline.detection._notes": lambda s: KINDS,
+    "out of pipeline.notes.missing_notes": lambda s: KINDS,
     "out of pulse.population.day_weights": lambda s: PULSE_DAYS * CELLS,
     "out of pulse.population.active_accounts": lambda s: PULSE_DAYS,
     "out of pipeline.pulse.pulse_rows": lambda s: ONE,

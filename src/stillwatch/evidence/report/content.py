@@ -1,18 +1,14 @@
 """What the report says, as plain data: the same for HTML and PDF, every text of it inert."""
 
-from datetime import date, timedelta
 from typing import Any
 
-from stillwatch.errors import EnvironmentFault
 from stillwatch.evidence.case import Case, Row
+from stillwatch.evidence.report.figures import ALL, figures
 from stillwatch.evidence.report.summary import summary
 from stillwatch.evidence.report.words import between, inert, moment, money, number, plain_name, prose, short
 from stillwatch.model.attribution import Assessment
 
-ALL = "all"
 MEMBERS_SHOWN = 24
-NETWORK = (560, 400)
-"""Width and height of the picture of the network."""
 VERDICTS = {"accuse": "accusation", "review": "for review"}
 SWINGS_SHOWN = 4
 """Of each head; the inputs that move it most."""
@@ -34,7 +30,7 @@ def content(case: Case, roots: dict[str, str]) -> Content:
         "version": case.version,
         "verdict": VERDICTS[case.campaign["tier"]],
         "summary": summary(case, total),
-        "figures": _figures(case, total),
+        "figures": figures(case, total),
         "signals": _signals(case),
         "exposure": _exposure(case),
         "counterfactual": _counterfactual(total),
@@ -43,19 +39,7 @@ def content(case: Case, roots: dict[str, str]) -> Content:
         "n_members": len(set(case.tables["members"]["account_id"].to_pylist())),
         "attribution": _attribution(case.assessment),
         "money": _money(case),
-        "lookalike": {
-            "name": plain_name(case.campaign["nearest_lookalike"]),
-            "margin": f"{case.campaign['margin']:+.1f}",
-        },
-        "lookalikes": [
-            {
-                "name": plain_name(one.name),
-                "n_groups": number(one.n_groups),
-                "largest": number(one.largest),
-                "margin": f"{one.margin:+.1f}",
-            }
-            for one in case.lookalikes
-        ],
+        **_alternatives(case),
         "judgements": [{name: prose(value) for name, value in row.items()} for row in case.judgements],
         "custody": _custody(case),
         "roots": [{"name": name, "root": root} for name, root in sorted(roots.items())],
@@ -69,60 +53,17 @@ def _total(case: Case) -> Row:
     return next(row for row in case.tables["exposures"].to_pylist() if row["capability"] == ALL)
 
 
-def _daily(case: Case) -> list[tuple[date, int]]:
-    """Flagged exchanges of every day of the window."""
-    n: dict[date, int] = {}
-    for row in case.tables["exposure_days"].to_pylist():
-        n[row["day"]] = n.get(row["day"], 0) + row["n_flagged"]
-    first = case.run["window_start"].date()
-    last = (case.run["as_of"] - timedelta(microseconds=1)).date()
-    return [(day, n.get(day, 0)) for day in (first + timedelta(days=k) for k in range((last - first).days + 1))]
-
-
-def _figures(case: Case, total: Row) -> dict[str, str]:
-    """Every figure as SVG.
-
-    Raises:
-        EnvironmentFault: Altair or vl-convert is not installed.
-    """
-    try:
-        from stillwatch.evidence import charts
-    except ImportError as error:
-        raise EnvironmentFault(
-            "the report's figures need Altair and vl-convert: install them with `pip install 'stillwatch[report]'`"
-        ) from error
-    models = case.tables["exposure_models"].to_pylist()
-    releases = [(inert(row["model"]), row["released_on"]) for row in models if row["released_on"] is not None]
-    spans = [
-        charts.Span(plain_name(row["capability"]), *_ends(row, "output_tokens"), number(row["output_tokens"]))
-        for row in sorted(case.tables["exposures"].to_pylist(), key=lambda row: -row["output_tokens"])
-        if row["capability"] != ALL and row["output_tokens_high"]
-    ]
-    drawn = {
-        "timeline": (charts.timeline(_daily(case), total["alarm_at"], releases), "Exchanges in flagged slices by day"),
-        "network": (
-            charts.network(case.tables["members"]).properties(width=NETWORK[0], height=NETWORK[1]),
-            "Accounts and the tokens that join them",
-        ),
-        "waterfall": (charts.waterfall(case.campaign), "What each signal adds to the score"),
-        "exposure": (charts.intervals(spans, "output tokens"), "Output tokens taken, by capability"),
-        "coverage": (
-            charts.coverage(total["coverage_by_day"], case.run["window_start"]),
-            "Share of the capability grid covered, by day",
-        ),
-    }
-    heads = [] if case.money is None else [row for row in case.money.heads if row["median_usd"] is not None]
-    if heads:
-        worth = [
-            charts.Span(row["title"], row["low_usd"], row["median_usd"], row["high_usd"], money(row["median_usd"]))
-            for row in heads
-        ]
-        drawn["damages"] = (charts.amounts(worth), "Heads of damage, apart")
-    return {name: charts.svg(chart, title) for name, (chart, title) in drawn.items()}
-
-
-def _ends(row: Row, name: str) -> tuple[float, float, float]:
-    return row[f"{name}_low"], row[name], row[f"{name}_high"]
+def _alternatives(case: Case) -> Row:
+    """The honest class that is most alike, and all that were considered, the one whose scores come nearest first."""
+    nearest = {"name": plain_name(case.campaign["nearest_lookalike"]), "margin": f"{case.campaign['margin']:+.1f}"}
+    considered = [
+        {
+            "name": plain_name(one.name), "n_groups": number(one.n_groups), "largest": number(one.largest),
+            "margin": f"{one.margin:+.1f}",
+        }
+        for one in case.lookalikes
+    ]  # fmt: skip
+    return {"lookalike": nearest, "lookalikes": considered}
 
 
 def _signals(case: Case) -> list[Row]:
