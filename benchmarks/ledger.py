@@ -42,44 +42,53 @@ def main() -> None:
 
 def measure(state: State, path: Path, n_entries: int, n_at_once: int) -> None:
     ledger, checkpoints = Ledger(state), Checkpoints(state, KEYS)
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     for begin in range(0, n_entries, n_at_once):
         with state.writing() as connection:
             said = [("test", body(number)) for number in range(begin, min(begin + n_at_once, n_entries))]
             ledger.append_all_within(connection, said, AT)
-    seconds = time.perf_counter() - started
-    print(f"append, {n_at_once:,} a transaction: {n_entries / seconds:,.0f} entries/s ({seconds:.1f} s)")
-    started = time.perf_counter()
+    say_rate(f"append, {n_at_once:,} a transaction", n_entries, started, cpu)
+    started, cpu = time.perf_counter(), time.process_time()
     for number in range(N_SINGLE):
         ledger.append("test", body(number), AT)
-    print(f"append, one a transaction: {N_SINGLE / (time.perf_counter() - started):,.0f} entries/s")
+    say_rate("append, one a transaction", N_SINGLE, started, cpu)
     size, n_bytes = ledger.size(), sum(file.stat().st_size for file in path.parent.iterdir())
     print(f"on disk: {n_bytes / size:,.0f} bytes an entry, {n_bytes / 2**20:,.0f} MiB")
     prove(ledger, size)
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     checkpoints.make(ledger, AT)
-    print(f"signed checkpoint: {1e3 * (time.perf_counter() - started):.1f} ms")
-    started = time.perf_counter()
+    say_time("signed checkpoint", 1, started, cpu)
+    started, cpu = time.perf_counter(), time.process_time()
     ledger.verify()
-    print(f"verify all: {time.perf_counter() - started:.1f} s")
+    say_time("verify all", 1, started, cpu)
+
+
+def say_rate(what: str, n: int, started: float, cpu: float) -> None:
+    wall, busy = time.perf_counter() - started, time.process_time() - cpu
+    print(f"{what}: {n / wall:,.0f} entries/s, {n / busy:,.0f} a second of processor time ({wall:.1f} s)", flush=True)
+
+
+def say_time(what: str, n: int, started: float, cpu: float) -> None:
+    wall, busy = time.perf_counter() - started, time.process_time() - cpu
+    print(f"{what}: {1e3 * wall / n:.2f} ms, {1e3 * busy / n:.2f} ms of processor time", flush=True)
 
 
 def prove(ledger: Ledger, size: int) -> None:
     draw = random.Random(SEED)
-    root, n_hashes = ledger.root(), 0
-    started = time.perf_counter()
+    root = ledger.root()
+    started, cpu = time.perf_counter(), time.process_time()
     proofs = [ledger.prove_inclusion(draw.randint(1, size)) for _ in range(N_PROOFS)]
-    seconds = time.perf_counter() - started
+    say_time(f"inclusion proof at {size:,}", N_PROOFS, started, cpu)
     n_hashes = max(len(proof.path) for proof in proofs)
     assert all(proof.holds(ledger.entry(proof.index + 1).leaf(), root) for proof in proofs[:50])
-    print(f"inclusion proof at {size:,}: {1e3 * seconds / N_PROOFS:.2f} ms, at most {n_hashes} hashes")
+    print(f"  at most {n_hashes} hashes")
     firsts = [draw.randint(1, size) for _ in range(N_PROOFS)]
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     shown = [ledger.prove_consistency(first) for first in firsts]
-    seconds = time.perf_counter() - started
+    say_time("consistency proof", N_PROOFS, started, cpu)
     assert all(proof.holds(ledger.root(proof.first), root) for proof in shown[:50])
     n_hashes = max(len(proof.path) for proof in shown)
-    print(f"consistency proof: {1e3 * seconds / N_PROOFS:.2f} ms, at most {n_hashes} hashes")
+    print(f"  at most {n_hashes} hashes")
 
 
 if __name__ == "__main__":
