@@ -95,23 +95,22 @@ def print_student(pool: Pool, settings: PassiveSettings, rng: np.random.Generato
         print(f"known student, {n_prompts} prompts: at the floor {floor:.4f} in {n_floor} of {n_draws} draws")
 
 
-def top_provider(pool: Pool, name: str, settings: PassiveSettings) -> str:
-    """The provider of the smallest p-value, the highest score among equals."""
-    attribution = attribution_of(pool, name, settings)
-    results = {provider: attribution.scores(provider) for provider in TARGETS if provider in attribution.families}
-    return min(results, key=lambda provider: (results[provider].p_value, -results[provider].values[-1]))
-
-
 def print_derived(pool: Pool, settings: PassiveSettings) -> None:
     derived = {model.name: origin for model in pool.models for origin in model.descends_from
                if origin in TARGETS and model.name != STUDENT}  # fmt: skip
-    hits = {name: top_provider(pool, name, settings) for name in {**derived, **SIBLINGS}}
     for name, other in COPIES.items():
         share = float(pool.closeness[0, :, pool.place(name), pool.place(other)].mean(dtype=np.float32))
         print(f"{name}: mean closeness in phrases to {other} {share:.2f}")
-    print_top("as declared", derived, hits)
-    print_top("without those that repeat another model", {n: o for n, o in derived.items() if n not in COPIES}, hits)
-    print_top("with smaller siblings", {**{n: o for n, o in derived.items() if n not in COPIES}, **SIBLINGS}, hits)
+    suspects = {name: attribution_of(pool, name, settings) for name in {**derived, **SIBLINGS}}
+    wider = {name: attribution.with_descendants() for name, attribution in suspects.items()}
+    no_copies = {name: origin for name, origin in derived.items() if name not in COPIES}
+    for title, own in (("providers' own models", suspects), ("with known descendants", wider)):
+        six = {name: own[name].best_fit(p for p in TARGETS if p in own[name].families) for name in own}
+        print_top(f"{title}, of six providers, as declared", derived, six)
+        print_top(f"{title}, of six providers, without those that repeat another model", no_copies, six)
+        print_top(f"{title}, of six providers, with smaller siblings", {**no_copies, **SIBLINGS}, six)
+        every = {name: own[name].best_fit(own[name].families) for name in own}
+        print_top(f"{title}, of all providers, as declared", derived, every)
 
 
 def print_top(title: str, truth: dict[str, str], hits: dict[str, str]) -> None:

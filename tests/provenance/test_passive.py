@@ -71,6 +71,19 @@ def test_a_student_reaches_the_floor_and_no_further(pool: Pool) -> None:
     assert found.p_value == pytest.approx(1 / (N_PLAIN + 6 + 1))
 
 
+def test_known_descendants_of_other_organisations_stand_for_their_provider(pool: Pool) -> None:
+    families = pool.with_descendants("lab0").providers
+    named = {pool.models[place].name for place in families["north"]}
+    assert named == {"north-0", "north-1", "north-2", "student-1", "student-2"}
+    assert families["south"] == pool.providers["south"]
+
+
+def test_the_lineage_that_fits_best_is_named_beside_the_test(pool: Pool) -> None:
+    suspect = pool_member(pool, pool.place("student-0"))
+    found = attribute(pool, suspect, "south", settings=EASY, rng=np.random.default_rng(1))
+    assert found.notes[-1].endswith("known descendants counted with their provider: north")
+
+
 def test_an_unrelated_model_is_not_flagged(pool: Pool) -> None:
     assert finding(pool, suspect_answers(None)).p_value > 0.05
 

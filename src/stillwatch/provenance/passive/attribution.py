@@ -5,7 +5,7 @@ other providers and from length; the score is what is left of the suspect's clos
 among the references' own leave-one-out remainders.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +79,20 @@ class Attribution:
             ],
             dtype=np.int64,
         )
+
+    def with_descendants(self) -> "Attribution":
+        """The same suspect, where models known to be made from one provider stand for it too.
+
+        Those of the suspect's own organisation do not: what it shares with them says nothing about anyone else.
+        """
+        own = self.suspect.place
+        organisation = "" if own is None else self.pool.models[own].organisation
+        return Attribution(self.pool.with_descendants(organisation), self.suspect, self.settings, year=self._year)
+
+    def best_fit(self, providers: Iterable[str]) -> str:
+        """Of some providers the one with the smallest p-value, the highest score among equals. A name, and no test."""
+        results = {provider: self.scores(provider) for provider in providers}
+        return min(results, key=lambda provider: (results[provider].p_value, -results[provider].values[-1]))
 
     def scores(self, provider: str, references: Places | None = None, row: int | None = None) -> Scores:
         """Scores for a provider; `row` is who is tested in the suspect's place (None: the suspect)."""

@@ -4,7 +4,7 @@ A pool keeps hashed tokens and the closeness of every two models, never the text
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -75,6 +75,15 @@ class Pool:
             if model.provider:
                 families.setdefault(model.provider, []).append(place)
         return {name: families[name] for name in sorted(families) if len(families[name]) > 1}
+
+    def with_descendants(self, organisation: str) -> "Pool":
+        """The pool in which models made from one provider alone stand for it too, except those of `organisation`."""
+        return replace(self, models=tuple(
+            msgspec.structs.replace(model, provider=model.descends_from[0])
+            if not model.provider and len(model.descends_from) == 1 and model.descends_from[0] in self.providers
+            and model.organisation != organisation else model
+            for model in self.models
+        ))  # fmt: skip
 
     def place(self, name: str) -> int | None:
         """Where a model of this name is, or None."""
