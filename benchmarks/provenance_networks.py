@@ -3,7 +3,7 @@
 For each seed a teacher, a stranger and four students of it; then, for the first seed, twins of 1,500 prompts by
 log-probabilities and by what a suspect goes on with.
 
-    python benchmarks/provenance_networks.py [--seed 7] [--seeds 5] [--prompts 1500]
+    python benchmarks/provenance_networks.py [--seed 7] [--seeds 5] [--prompts 1500]  (no twins: 0)
 """
 
 import argparse
@@ -37,7 +37,8 @@ def main() -> None:
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         print_outcomes(f"seed {seed}", marked_students(school, np.random.default_rng(seed), 400, 1500))
     rng = np.random.default_rng(arguments.seed)
-    print_outcomes("twins", twin_students(school, rng, arguments.prompts, ("logprob", "continuation")))
+    if arguments.prompts:
+        print_outcomes("twins", twin_students(school, rng, arguments.prompts, ("logprob", "continuation")))
 
 
 if __name__ == "__main__":

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
-N_FEATURES: Final = 48
-N_STATES: Final = 128
-"""About 100,000 weights together: the whole demonstration takes a minute or two of CPU."""
+N_FEATURES: Final = 32
+N_STATES: Final = 64
+"""About 35,000 weights together: the whole demonstration takes a minute or two of CPU."""
 PROMPT_WORDS: Final = 8
 """Words of its topic that a prompt is made of: two prompts are hardly ever alike."""
 N_TEXTS: Final = 3000
-SCHOOL_PASSES: Final = 5
+SCHOOL_PASSES: Final = 4
 """Passes over the texts that a network learns to write from."""
-PASSES: Final = 6
+PASSES: Final = 5
 MEMORISING_PASSES: Final = 14
 """Passes over the answers of a teacher; the study behind this design found memory from about eleven."""
 BATCH: Final = 64
