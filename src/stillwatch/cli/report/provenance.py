@@ -19,7 +19,9 @@ VERDICT_SAYS: Final = {
     "no_evidence": "No evidence was found. This does not show that the suspect was made without our answers.",
     "inconclusive": "Inconclusive: no test could answer.",
 }
-_WIDTH, _HEIGHT, _MARGIN = 720, 90, 20
+_WIDTH, _HEIGHT, _MARGIN = 720, 112, 20
+_AXIS = 76
+"""Where the line lies that null values and the suspect stand on."""
 
 
 def section(suspect: str, conclusion: "Conclusion") -> str:
@@ -42,14 +44,22 @@ def strip(plot: "Plot") -> Markup:
     values = [*plot.null_values, plot.value]
     low, high = min(values), max(values)
     scale = (_WIDTH - 2 * _MARGIN) / ((high - low) or 1.0)
-    ticks = "".join(_tick(_MARGIN + (value - low) * scale, 34, "null") for value in plot.null_values)
-    own = _tick(_MARGIN + (plot.value - low) * scale, 14, "own")
-    axis = f"{escape(visible(plot.axis))}: {low:.3g} to {high:.3g}; suspect {plot.value:.3g}"
+    ticks = "".join(_tick(_MARGIN + (value - low) * scale, 50, "null") for value in plot.null_values)
+    own = _tick(_MARGIN + (plot.value - low) * scale, 30, "own")
+    title = escape(visible(plot.title))
+    said = f"{title}: grey {len(plot.null_values):,} null values, red the suspect at {plot.value:.3g}"
     return Markup(  # noqa: S704 - every part was escaped above
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(visible(plot.title))}">{ticks}{own}'
-        f'<text x="{_MARGIN}" y="{_HEIGHT - 8}">{axis}</text></svg>'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">'
+        f"{_text(_MARGIN, 18, 'start', said)}{ticks}{own}"
+        f'<line x1="{_MARGIN}" x2="{_WIDTH - _MARGIN}" y1="{_AXIS}" y2="{_AXIS}" class="axis"/>'
+        f"{_text(_MARGIN, 94, 'start', f'{low:.3g}')}{_text(_WIDTH - _MARGIN, 94, 'end', f'{high:.3g}')}"
+        f"{_text(_WIDTH / 2, 94, 'middle', escape(visible(plot.axis)))}</svg>"
     )
 
 
 def _tick(x: float, top: int, kind: str) -> str:
-    return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="60" class="{kind}"/>'
+    return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{_AXIS}" class="{kind}"/>'
+
+
+def _text(x: float, y: float, anchor: str, escaped: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escaped}</text>'

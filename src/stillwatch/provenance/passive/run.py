@@ -165,10 +165,10 @@ def _finding(
 def _parts(
     provider: str, scores: Scores, decoys: dict[str, tuple[float, float]], n_references: int
 ) -> tuple[Part, ...]:
-    """The provider in question and, after it, the decoy providers; only the former is a hypothesis."""
-    adjusted = holm([scores.p_value, *(p_value for p_value, _ in decoys.values())])
-    own = Part(provider, scores.p_value, float(adjusted[0]), float(scores.values[-1]), n_references, "in question")
+    """The provider in question, the one hypothesis, and after it the decoy providers, corrected among themselves."""
+    adjusted = holm([p_value for p_value, _ in decoys.values()])
+    own = Part(provider, scores.p_value, scores.p_value, float(scores.values[-1]), n_references, "in question")
     return (own, *(
         Part(name, p_value, float(corrected), score, 0, "decoy provider")
-        for (name, (p_value, score)), corrected in zip(decoys.items(), adjusted[1:], strict=True)
+        for (name, (p_value, score)), corrected in zip(decoys.items(), adjusted, strict=True)
     ))  # fmt: skip
