@@ -33,6 +33,8 @@ SETS = (
 PER_SET = 5
 MOST = 5000
 """Prompts of one set in the dictionary."""
+SHORT = 16
+"""Shingles of a shorter template than the guard lets out, to show what its floor is for."""
 CANARIES = 20
 DRAWS = 400
 LIMITS = POLICY.matching
@@ -74,17 +76,17 @@ def guessable(n_own: int) -> int:
 
 
 def reveals(held: dict[str, set[str]], guesses: list[str], size: int) -> None:
-    """With the consent of a person on both sides, session after session."""
-    own = set().union(*held.values())
+    """With the consent of a person on both sides, session after session, beside tokens that both hold anyway."""
     n_sessions = min(LIMITS.max_sessions, LIMITS.max_points // size)
-    asking, _ = matched(guesses[:size], sorted(own), Wire())
-    learned = {asking.items[place].text for place in asking.hits or ()}
-    assert learned == own & set(guesses[:size])
+    own, both = set().union(*held.values()), skeletons([invented(-number - 1) for number in range(LIMITS.least_reveal)])
+    n_guesses = size - len(both)
+    asking, _ = matched([*both, *guesses[:n_guesses]], sorted({*own, *both}), Wire())
+    assert {asking.items[place].text for place in asking.hits or ()} == own & set(guesses[:n_guesses]) | set(both)
     print(f"\n{len(own)} tokens held; the policy lets the partner guess {size:,} in a session, {n_sessions} times.")
     print("| learned, where people consent to every reveal | held | after one session | after the budget |")
     print("| --- | ---: | ---: | ---: |")
     for kind, tokens in held.items():
-        counts = [len(tokens & set(guesses[: size * n])) for n in (1, n_sessions)]
+        counts = [len(tokens & set(guesses[: n_guesses * n])) for n in (1, n_sessions)]
         print(f"| {kind} | {len(tokens)} | {counts[0]} | {counts[1]} |")
 
 
@@ -156,7 +158,8 @@ def main() -> None:
         print(f"| {name} | {len(prompts):,} | {n_distinct:,} | {len(long) / len(prompts):.1%} |")
         dictionary += prompts
         public += [prompts[at] for at in rng.choice(len(prompts), PER_SET, replace=False)]
-        longest += long[:PER_SET]
+        by_length = sorted(zip((-len(one.shingles) for one in tokens), prompts, strict=True))
+        longest += [text for _, text in by_length[:PER_SET]]
     changed = [one_word_changed(text, rng) for text in public]
     made_up = [invented(number) for number in range(len(public))]
     held = {"public": set(skeletons(public)), "one word changed": set(skeletons(changed)) - set(skeletons(public)),
@@ -167,7 +170,9 @@ def main() -> None:
     reveals(held, guesses, size)
     frozen(own, guesses, size, rng)
     counts_only(own, guesses, size)
-    sketched(longest, [one_word_changed(text, rng) for text in longest], made_up, dictionary)
+    varied = [one_word_changed(text, rng) for text in longest]
+    for least in (LEAST_SHINGLES, SHORT):
+        sketched({"public": longest, "one word changed": varied, "invented": made_up}, least)
 
 
 if __name__ == "__main__":

@@ -204,6 +204,8 @@ def test_channels_show_what_came_through_each_door(inside: Path, capsys: pytest.
     assert rows["serving region", "eu-west"]["n_exchanges"] == 6
     assert rows["operator", "AS64500"]["n_accounts"] == 4
     assert rows["operator", "AS64500"]["flagged_share"] == 0.0
+    assert main(["screen", "channels"]) == 0
+    assert "0% (0-49)" in capsys.readouterr().out
 
 
 def test_a_channel_says_which_peers_name_its_network(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

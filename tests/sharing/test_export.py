@@ -379,7 +379,8 @@ def test_the_command_line_previews_exports_and_lists(command: Path, capsys: pyte
     shown = json.loads(capsys.readouterr().out)
     assert {"object", "field", "class", "outcome", "rule"} == set(shown["decisions"][0])
     assert main(["share", "preview", CAMPAIGN, "--to", "lab-b"]) == 0
-    capsys.readouterr()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["user-account", "user_id", "identity", "drop", "accounts:protected", "26"] in lines
     assert main(["share", "export", CAMPAIGN, "--to", "lab-b", "-o", "out.json"]) == 0
     assert json.loads((command / "out.json").read_text())["type"] == "bundle"
     assert main(["share", "export", CAMPAIGN, "--to", "x", "--profile", "authority", "-o", "no.json"]) == 3

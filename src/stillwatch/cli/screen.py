@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stillwatch.pipeline.screening import Screener
+    from stillwatch.screening.channels import Channel
     from stillwatch.screening.network import Crowd, NetworkList
     from stillwatch.screening.ranges import AddressTable
     from stillwatch.screening.snapshots import Diff
@@ -27,6 +28,7 @@ CHANNEL_COLUMNS = (
     "door", "channel", "n_accounts", "n_flagged", "flagged_share", "low", "high", "lift", "n_exchanges",
     "n_flagged_exchanges", "n_held", "n_review", "named_by",
 )  # fmt: skip
+CHANNEL_LINE = ("door", "channel", "flagged", "share", "lift", "held", "review", "named by")
 
 screen = App(
     name="screen",
@@ -256,7 +258,9 @@ def channels(
     with _screener() as screener:
         found = screener.channels(_network_lists(hosting, vpn), actor=by, table=_table(ranges))
     rows: list[Row] = [{**asdict(one), "door": one.door.value, "named_by": list(one.named_by)} for one in found]
-    _write(rows, CHANNEL_COLUMNS, format, output)
+    if format == "table":
+        rows = [_channel_line(one) for one in found]
+    _write(rows, CHANNEL_LINE if format == "table" else CHANNEL_COLUMNS, format, output)
 
 
 @screen.command
@@ -315,6 +319,17 @@ def _network_lists(hosting: "Sequence[Path]", vpn: "Sequence[Path]") -> "list[Ne
 
     files = [(NetworkKind.HOSTING, path) for path in hosting] + [(NetworkKind.VPN, path) for path in vpn]
     return [read_network_list(path.name, kind, read_text(path)) for kind, path in files]
+
+
+def _channel_line(one: "Channel") -> Row:
+    """A channel as a person reads it: accounts, and shares in whole percent with their 95 % interval."""
+    return {
+        "door": one.door.value.removeprefix("serving "), "channel": one.channel,
+        "flagged": f"{one.n_flagged:,} of {one.n_accounts:,}",
+        "share": f"{one.flagged_share:.0%} ({100 * one.low:.0f}-{100 * one.high:.0f})",
+        "lift": None if one.lift is None else round(one.lift, 1), "held": one.n_held, "review": one.n_review,
+        "named by": list(one.named_by),
+    }  # fmt: skip
 
 
 def _table(ranges: Path | None) -> "AddressTable | None":

@@ -1,6 +1,8 @@
 """`share`: what leaves to peers, authorities and the public, and what comes in."""
 
+import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -41,6 +43,7 @@ ProfileFlag = Literal["peer", "authority", "public"]
 TlpFlag = Literal["clear", "green", "amber"] | None
 
 KEY_BYTES = 32
+_EXTENSION = re.compile(r"extensions\.extension-definition--[0-9a-f-]+")
 SHOWN = 60
 
 
@@ -73,8 +76,8 @@ def preview(
     if format != "table":
         write_json({"terms": _terms(shown), "objects": list(shown.objects), "decisions": rows})
         return
-    changed = [row for row in rows if row["outcome"] != "allow"]
-    show_table(changed[:SHOWN], ["object", "field", "class", "outcome", "rule"], title="what changes or stays")
+    changed = _summed(row for row in rows if row["outcome"] != "allow")
+    show_table(changed[:SHOWN], ["objects", "field", "class", "outcome", "rule", "n"], title="what changes or stays")
     counts = Counter(str(row["outcome"]) for row in rows)
     talk(
         f"{len(shown.objects):,} objects would leave, {len(shown.held_back):,} stay; fields: "
@@ -82,7 +85,7 @@ def preview(
     )
     talk(_sentence(shown))
     if len(changed) > SHOWN:
-        talk(f"{SHOWN} of {len(changed):,} fields shown; --format json has them all")
+        talk(f"{SHOWN} of {len(changed):,} lines shown; --format json has every field of every object")
 
 
 @share.command
@@ -261,6 +264,19 @@ def log(record: str | None = None, *, format: FormatFlag = "table") -> None:
         show_table(rows, list(rows[0]) if rows else ["record_id"])
     else:
         write_json(rows)
+
+
+def _summed(rows: Iterable[Row]) -> list[Row]:
+    """Decisions of one kind as one line, in the order of the first: equal for what is equal in a reader's eyes."""
+    counts = Counter(
+        (
+            str(row["object"]).partition("--")[0] or "?", _EXTENSION.sub("extensions.*", str(row["field"])) or "(all)",
+            row["class"], row["outcome"], row["rule"],
+        )
+        for row in rows
+    )  # fmt: skip
+    names = ("objects", "field", "class", "outcome", "rule")
+    return [{**dict(zip(names, told, strict=True)), "n": n} for told, n in counts.items()]
 
 
 def peer_at(url: str, key: Path | None) -> "Peer":
