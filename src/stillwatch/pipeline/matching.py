@@ -29,7 +29,7 @@ from stillwatch.guard.matching import (
     read_step,
     session_of,
 )
-from stillwatch.pipeline.templates import near_tokens
+from stillwatch.pipeline.runs import near_tokens
 from stillwatch.sharing.inbox import Inbox
 from stillwatch.sharing.matching import Item, MatchRefused, Progress, Session, answer, consent, offer
 from stillwatch.sharing.matching.kept import FROZEN, Kept, Matches

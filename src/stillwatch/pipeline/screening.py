@@ -19,7 +19,8 @@ from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import ListError
 from stillwatch.ingest import under_one_key
-from stillwatch.model.tables import ACCOUNT_FINDINGS, ACCOUNTS, DETECTION_RUNS, EXCHANGE_RECORDS
+from stillwatch.model.tables import ACCOUNT_FINDINGS, ACCOUNTS, EXCHANGE_RECORDS
+from stillwatch.pipeline.runs import latest_account_run
 from stillwatch.screening.channels import Channel, channels, doors
 from stillwatch.screening.listed import Entry, Subject, subject_digest
 from stillwatch.screening.lists import ListFormat, read_list
@@ -330,7 +331,7 @@ class Screener:
         """Each row of uses with its network: the one that telemetry names, else that of its address in the table."""
         rows = self._uses(with_address=table is not None)
         networks: dict[int, Network] = {}
-        if table is not None:
+        if table is not None and rows.num_rows:
             silent = rows.filter(pc.and_(pc.is_null(rows["client_asn"]), pc.is_valid(rows["client_address"])))
             wanted = pc.unique(silent["client_address"]).to_pylist()
             opened = self._workspace.vault.open_many("address", wanted, actor=actor, reason="screening", at=at)
@@ -359,11 +360,10 @@ class Screener:
 
     def _flagged(self) -> frozenset[str]:
         """Accounts that the latest detection run at account level accuses or sends to review."""
-        runs = _read(self._workspace, DETECTION_RUNS, ["run_id", "as_of", "by"]).sort_by("as_of").to_pylist()
-        at_account = [run["run_id"] for run in runs if run["by"] == "account"]
-        if not at_account:
+        run = latest_account_run(self._workspace.lake.snapshot())
+        if run is None:
             return frozenset()
-        rows = _read(self._workspace, ACCOUNT_FINDINGS, ["account_id", "tier"], at_account[-1:]).to_pylist()
+        rows = _read(self._workspace, ACCOUNT_FINDINGS, ["account_id", "tier"], [run["run_id"]]).to_pylist()
         return frozenset(row["account_id"] for row in rows if row["tier"] != "none")
 
     @contextmanager
@@ -382,15 +382,9 @@ def _subject(account: _Account, opened: Mapping[int, str]) -> Subject:
     known = account.registered
     own = opened.get(account.name_pseudonym) if account.name_pseudonym is not None else None
     names = dict.fromkeys(name for name in (own, account.verified_owner, *known.names) if name)
-    return Subject(
-        account.account_id,
-        account.digest,
-        tuple(names),
-        known.kind if known.names else Kind.UNKNOWN,
-        known.countries,
-        known.addresses,
-        known.identifiers,
-    )
+    kind = known.kind if known.names else Kind.UNKNOWN
+    facts = (known.countries, known.addresses, known.identifiers)
+    return Subject(account.account_id, account.digest, tuple(names), kind, *facts)
 
 
 def _distinct(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -33,7 +33,8 @@ from stillwatch.model.tables import (
 )
 from stillwatch.model.window import Window
 from stillwatch.pipeline.matching import Matchmaker
-from stillwatch.pipeline.templates import campaign_templates, group_key, latest_account_run, near_tokens
+from stillwatch.pipeline.runs import latest_account_run, near_tokens
+from stillwatch.pipeline.templates import campaign_templates, group_key
 from stillwatch.sharing.bundle import Frame, offer_of
 from stillwatch.sharing.case import Case, Trait, TraitKind
 from stillwatch.sharing.check import check

@@ -1,19 +1,16 @@
 """Prompt templates as keyed sketches: those of a campaign, and own ones that a peer's sketch means."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from stillwatch.engines import Engine
-from stillwatch.errors import ConfigError, UsageError
+from stillwatch.errors import ConfigError
 from stillwatch.guard import Support
-from stillwatch.model.tables import DETECTION_RUNS, NEAR_TOKENS
 from stillwatch.sharing.case import Trait
 from stillwatch.sharing.traits import keyed_sketch, template_shingles
-from stillwatch.store.lake import Snapshot
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -64,24 +61,3 @@ def campaign_templates(
         times = row["first_seen_at_min"], row["last_seen_at_max"]
         found.append(Trait("sketch", keyed_sketch(shingles[token], key), support, *times))
     return found
-
-
-def latest_account_run(lake: Snapshot) -> dict[str, Any] | None:
-    """The latest stored detection run at account level, as a row of DETECTION_RUNS; None where there is none."""
-    runs = [row for file in lake.files(DETECTION_RUNS) for row in pq.read_table(file, partitioning=None).to_pylist()]
-    return max((row for row in runs if row["by"] == "account"), key=lambda row: row["as_of"], default=None)
-
-
-def near_tokens(lake: Snapshot, token_kind: str) -> list[int]:
-    """The near tokens of a kind in the latest run at account level, ascending.
-
-    Raises:
-        UsageError: no run at account level is stored.
-    """
-    run = latest_account_run(lake)
-    if run is None:
-        raise UsageError("no detection run at account level is stored: run `stillwatch detect` first")
-    parts = [pq.read_table(file, partitioning=None) for file in lake.files(NEAR_TOKENS, [run["run_id"]])]
-    rows = pa.concat_tables(parts) if parts else NEAR_TOKENS.empty()
-    tokens: list[int] = rows.filter(pc.equal(rows["token_kind"], token_kind))["token"].to_pylist()
-    return sorted(tokens)
