@@ -3,12 +3,14 @@ import Graph from 'graphology';
 import Sigma from 'sigma';
 import { NodeCircleProgram, NodePointProgram } from 'sigma/rendering';
 import { visible } from '../words/visible';
-import { linksOf, type GraphAnswer, type NodeColumns } from './data';
+import { boundsOf, isInside, linksOf, type GraphAnswer, type NodeColumns, type Point } from './data';
 import { colourOf, palette, type Palette } from './palette';
 
 const NODE_PIXELS = { account: 2.2, token: 5, group: 0 } as const;
 const GROUP_LEAST = 6;
 const GROUP_MOST = 26;
+/** Room at the edges for the largest node and its label. */
+const PADDING = 44;
 /** Links of a chosen node that are drawn although their kind is off: a template of thousands would hide the picture. */
 const MOST_BORROWED = 1_000;
 
@@ -39,6 +41,8 @@ export class Drawing {
     this.#drawn = links.length;
     this.#addLinks(links);
     this.#sigma = new Sigma(this.#graph, within, this.#settings());
+    const { left, top, wide, tall } = boundsOf(answer.nodes);
+    this.#sigma.setCustomBBox({ x: [left, left + wide], y: [top - tall, top] });
     this.#sigma.on('clickNode', ({ node }) => heard.choose(Number(node)));
     this.#sigma.on('doubleClickNode', (event) => {
       event.preventSigmaDefault();
@@ -92,6 +96,13 @@ export class Drawing {
       : way === 'out'
         ? camera.animatedUnzoom(still)
         : camera.animatedReset(still));
+  }
+
+  /** The nodes inside a closed line on the picture, in its pixels. */
+  inside(line: readonly Point[]): number[] {
+    return this.#graph
+      .filterNodes((_key, { x, y }) => isInside(line, this.#sigma.graphToViewport({ x: Number(x), y: Number(y) })))
+      .map(Number);
   }
 
   /** Brings a node into the middle. */
@@ -151,6 +162,7 @@ export class Drawing {
   #settings(): object {
     return {
       allowInvalidContainer: true,
+      stagePadding: PADDING,
       // Accounts by the ten thousand are points, one vertex each instead of three.
       nodeProgramClasses: { circle: NodeCircleProgram, point: NodePointProgram },
       defaultEdgeColor: this.#colours.edge,

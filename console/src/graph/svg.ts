@@ -1,6 +1,6 @@
 // The whole graph as an SVG picture, with what is drawn of how much written under it.
 import { visible } from '../words/visible';
-import type { GraphAnswer } from './data';
+import { boundsOf, type GraphAnswer } from './data';
 import { colourOf, type Palette } from './palette';
 
 const WIDE = 1600;
@@ -8,7 +8,7 @@ const EDGE = 24;
 
 export function asSvg(answer: GraphAnswer, links: readonly number[], colours: Palette, caption: string): string {
   const { nodes, edges } = answer;
-  const frame = bounds(nodes.x, nodes.y, nodes.size);
+  const frame = boundsOf(nodes);
   const scale = (WIDE - 2 * EDGE) / Math.max(frame.wide, frame.tall, 1e-9);
   const tall = frame.tall * scale + 2 * EDGE;
   const x = (at: number): string => (EDGE + ((nodes.x[at] ?? 0) - frame.left) * scale).toFixed(1);
@@ -32,22 +32,6 @@ export function asSvg(answer: GraphAnswer, links: readonly number[], colours: Pa
     `<text x="${EDGE}" y="${(tall + 14).toFixed(0)}" fill="${colours.ink}" font-family="sans-serif" font-size="14">${inert(caption)}</text>`,
     '</svg>',
   ].join('\n');
-}
-
-function bounds(
-  xs: number[],
-  ys: number[],
-  sizes: number[],
-): { left: number; top: number; wide: number; tall: number } {
-  let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let at = 0; at < xs.length; at++) {
-    const [x, y, size] = [xs[at] ?? 0, ys[at] ?? 0, sizes[at] ?? 0];
-    left = Math.min(left, x - size);
-    right = Math.max(right, x + size);
-    bottom = Math.min(bottom, y - size);
-    top = Math.max(top, y + size);
-  }
-  return xs.length ? { left, top, wide: right - left, tall: top - bottom } : { left: 0, top: 0, wide: 1, tall: 1 };
 }
 
 /** Text for XML: what cannot be seen is spelled out first, so that no character of it is forbidden. */
