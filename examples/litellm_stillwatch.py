@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import queue
+import re
 import threading
 import time
 import urllib.error
@@ -40,6 +41,8 @@ LIST_SECONDS = 10.0
 """How often the list of suspended accounts is fetched."""
 ASK_SECONDS = 0.5
 """How long a suspended account may wait for whether stillwatch is there."""
+FAILED_OPEN = re.compile(r"\(fail-open\).*\blitellm_call_id=(\S+)", re.DOTALL)
+"""What LiteLLM's guardrail logs of a call that it lets pass."""
 OPERATIONS = {"aembedding": "embeddings", "embedding": "embeddings", "atext_completion": "text_completion"}
 
 _log = logging.getLogger("litellm_stillwatch")
@@ -177,9 +180,10 @@ class Unanswered(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count a call, and remember its id."""
-        if "(fail-open)" in str(record.msg) and isinstance(record.args, tuple):
+        found = FAILED_OPEN.search(record.getMessage())
+        if found:
             self.n += 1
-            self._calls.append(str(record.args[4]))
+            self._calls.append(found[1])
             if self.n == 1 or self.n % 1000 == 0:
                 _log.warning("stillwatch did not answer: %d calls passed without a decision so far", self.n)
 

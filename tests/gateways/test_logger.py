@@ -151,9 +151,7 @@ def test_a_call_that_passed_without_a_decision_is_counted_and_marked(example: Mo
     said = logging.getLogger("LiteLLM Proxy")
     said.propagate = False
     try:
-        said.critical(
-            "Generic Guardrail API error (fail-open). %s %s %s %s %s %s", "", "g", "url", "request", "c-1", "t"
-        )
+        said.critical("Error (fail-open). api_base=%s litellm_call_id=%s litellm_trace_id=%s", "url", "c-1", "t")
         said.critical("another %s", "matter")
     finally:
         said.propagate = True
