@@ -12,7 +12,7 @@ from stillwatch.api.paging import ARROW
 from stillwatch.model.role import Role
 from stillwatch.python_api import Stillwatch
 from stillwatch.store.workspace import Workspace
-from tests.api.served import Served, spans, wait_until
+from tests.api.served import PATIENCE_SECONDS, Served, spans, wait_until
 from tests.response.worlds import CONFIG
 
 
@@ -142,9 +142,9 @@ def test_events_tell_of_ingest_as_it_happens_and_of_what_was_missed(served: Serv
 
     thread = threading.Thread(target=listen)
     thread.start()
-    assert is_listening.wait(20)
+    assert is_listening.wait(PATIENCE_SECONDS)
     served[Role.INGEST].post("/v1/traces", json=spans(1))
-    thread.join(30)
+    thread.join(PATIENCE_SECONDS)
     assert "event: ingest" in heard
     assert json.loads(heard[-1].removeprefix("data: "))["rows_out"] == 1
     with served[Role.ADMIN].stream("GET", "/v1/events", headers={"last-event-id": "0"}) as answer:

@@ -14,7 +14,7 @@ from stillwatch.api.writing import SECOND_KEY
 from stillwatch.model.role import Role
 from stillwatch.store.api_keys import ApiKeys
 from stillwatch.store.audit import AuditTrail
-from tests.api.served import Served, serving, settings, wait_until
+from tests.api.served import PATIENCE_SECONDS, Served, serving, settings, wait_until
 from tests.response.worlds import GREET, SLOW, SUCCESSORS, VERIFY, policy, workspace
 
 EVERYTHING = policy(SLOW, VERIFY, SUCCESSORS, GREET).body
@@ -151,7 +151,7 @@ def test_listeners_hear_of_decisions_whoever_made_them(acting: Served) -> None:
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
-    assert listening.wait(30)
+    assert listening.wait(PATIENCE_SECONDS)
     apply(acting, MILD)
-    thread.join(30)
+    thread.join(PATIENCE_SECONDS)
     assert "decisions" in heard

@@ -9,7 +9,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from stillwatch.api.roles import ACCESS
 from stillwatch.model.role import Role
 from tests.api.served import Served
 
@@ -38,5 +37,5 @@ def test_no_generated_call_is_a_server_error_and_answers_have_the_promised_form(
             call()
         except (AssertionError, BaseExceptionGroup) as error:  # every operation is told, not the first alone
             faults[operation.label] = str(error)[:600]
-    assert n_operations > 0.9 * len(ACCESS)
+    assert n_operations == sum(map(len, described["paths"].values())) - len(STREAMS) > 70
     assert not faults, "\n\n".join(f"{label}: {fault}" for label, fault in faults.items())
