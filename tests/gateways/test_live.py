@@ -39,11 +39,11 @@ pytestmark = pytest.mark.slow
 
 SEED: Final = 5
 WIDE: Final = msgspec.structs.replace(WORLD, honest=msgspec.structs.replace(WORLD.honest, lookalikes=LOOKALIKES))
-HISTORY_ENDS: Final = START + timedelta(days=2)
-ALARM_AT: Final = START + timedelta(days=3)
+HISTORY_ENDS: Final = START + timedelta(days=4, hours=18)
+ALARM_AT: Final = START + timedelta(days=5)
 CALLERS: Final = 6
 PATIENCE_SECONDS: Final = 1800.0
-"""How long telemetry of a day may take into the lake: a busy machine gives the proxy a twentieth of its time."""
+"""How long telemetry may take into the lake: a busy machine gives the proxy a twentieth of its time."""
 SECRET: Final = new_secret(bytes(range(32)))
 POLICY: Final = policy(
     'slow | action = "rate_limit"; requests_per_minute = 0.01; mode = "enforce"',
@@ -79,8 +79,8 @@ class Live:
             assert self.served[Role.INGEST].post("/v1/traces", json=body).status_code == 200
         return rows.num_rows
 
-    def day(self) -> list[Exchange]:
-        """What customers ask for on the day of the alarm."""
+    def evening(self) -> list[Exchange]:
+        """What customers ask for in the hours before the alarm."""
         return between(self._early(), HISTORY_ENDS, ALARM_AT).to_pylist()
 
     def call(self, rows: list[Exchange]) -> list[str]:
@@ -133,9 +133,9 @@ def live(tmp_path: Path) -> Iterator[Live]:
 
 
 def test_a_campaign_among_every_look_alike_is_stopped_and_nobody_else_is(live: Live) -> None:
-    # (1) Two days of history, and one of calls through the proxy. No policy is in force: each call counts as a bypass.
+    # (1) Days of history, and an evening of calls through the proxy. No policy is in force: each call is a bypass.
     n_records = live.history()
-    calls = live.day()
+    calls = live.evening()
     assert set(live.call(calls)) == {"served"}
     assert live.served.figure('stillwatch_decision_bypasses_total{reason="no_snapshot"}') == len(calls)
     live.wait_for(n_records + len(calls))
