@@ -165,11 +165,12 @@ def _alias_keys(aliases: pa.Array, names: Pseudonymiser) -> pa.Array:
     if aliases.null_count == len(aliases):
         return pa.nulls(len(aliases), kind)
     texts = aliases.flatten()
-    is_plain = pc.equal(names.references(texts), texts)
-    rows = pc.list_parent_indices(aliases).filter(is_plain)
-    ends = np.searchsorted(rows.to_numpy(), np.arange(len(aliases) + 1)).astype(np.int32)
-    mask = pa.array(np.asarray(aliases.is_null()))
-    return pa.ListArray.from_arrays(pa.array(ends), hash_texts(texts.filter(is_plain)), type=kind, mask=mask)
+    is_plain = np.asarray(pc.fill_null(pc.equal(names.references(texts), texts), False))
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(aliases), 0))
+    rows = np.repeat(np.arange(len(aliases)), lengths)[is_plain]
+    ends = pa.array(np.searchsorted(rows, np.arange(len(aliases) + 1)), pa.int32())
+    hashes = hash_texts(texts.filter(pa.array(is_plain)))
+    return pa.ListArray.from_arrays(ends, hashes, type=kind, mask=aliases.is_null())
 
 
 def _no_blanks(texts: pa.Array) -> pa.Array:
