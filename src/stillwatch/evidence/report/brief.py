@@ -12,8 +12,13 @@ from stillwatch.evidence.report.words import plain_name, prose
 
 Object = dict[str, Any]
 CAMPAIGN_FIELDS: Final = ("name", "description", "first_seen", "last_seen", "objective", "confidence")
-SHOWN: Final = ("indicator", "infrastructure", "attack-pattern", "course-of-action")
-"""Types of objects that a reader is told of one by one."""
+SHOWN: Final = {
+    "indicator": "What to look for",
+    "infrastructure": "Where they came from",
+    "attack-pattern": "How they went about it",
+    "course-of-action": "What helps against it",
+}
+"""Types of objects that a reader is told of one by one, with their headings."""
 
 
 def brief(bundle: bytes) -> bytes:
@@ -21,13 +26,16 @@ def brief(bundle: bytes) -> bytes:
     objects: list[Object] = msgspec.json.decode(bundle)["objects"]
     campaigns = [one for one in objects if one["type"] == "campaign"]
     known = [
-        (plain_name(name), _said(value)) for one in campaigns for name, value in _facts(one).items() if value != []
+        (plain_name(name.removeprefix("n_")), _said(value))
+        for one in campaigns
+        for name, value in _facts(one).items()
+        if value != []
     ]
     said = {
         "title": prose(campaigns[0]["name"]) if campaigns and "name" in campaigns[0] else "A distillation campaign",
         "markings": sorted({prose(one["name"]) for one in objects if one["type"] == "marking-definition"}),
         "facts": known,
-        "sections": [(plain_name(kind.replace("-", " ")), rows) for kind in SHOWN if (rows := _rows(objects, kind))],
+        "sections": [(heading, rows) for kind, heading in SHOWN.items() if (rows := _rows(objects, kind))],
         "n_accounts": sum(one["type"] == "user-account" for one in objects),
     }
     return rendered("brief.html.j2", said)
