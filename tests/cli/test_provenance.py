@@ -86,6 +86,16 @@ def test_a_canary_plan_that_the_ledger_lacks_is_refused(folder: Path, capsys: py
     assert "ledger" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", [None, "{}"])
+def test_a_file_that_is_no_canary_plan_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    if content is not None:
+        (folder / "canaries.json").write_text(content)
+    assert main(["provenance", "test", "canaries", "answers.jsonl", "--canary-plan", "canaries.json"]) == 4
+    assert "canaries.json is no canary plan" in capsys.readouterr().err
+
+
 TEST_TWINS = ["provenance", "test", "twins", "scored.jsonl", "--twins", "a.jsonl", "--twins", "b.jsonl", "--metric"]
 
 

@@ -70,6 +70,10 @@ def test_a_suspect_that_prefers_served_answers_is_found() -> None:
     assert found(gaps).p_value < 1e-6
 
 
+def test_a_p_value_is_never_zero() -> None:
+    assert found(np.ones(1200)).p_value == 1e-300
+
+
 def test_a_suspect_that_prefers_neither_is_not() -> None:
     assert not found(np.random.default_rng(2).normal(size=400)).rejects
 

@@ -218,13 +218,11 @@ def canaries(
     plan
         The registered plan that asked for the answers.
     """
-    import msgspec
-
-    from stillwatch.provenance.canary.plan import CanaryPlan
+    from stillwatch.provenance.canary.plan import read_canary_plan
     from stillwatch.provenance.files import as_registered, canary_from_files, registered_levels, watermark_from_files
 
     registered = _plan(plan)
-    committed = msgspec.json.decode(canary_plan.read_bytes(), type=CanaryPlan)
+    committed = read_canary_plan(canary_plan)
     with _opened() as opened:
         opened.check_committed(committed)
         settings = registered_levels(opened.settings, registered)

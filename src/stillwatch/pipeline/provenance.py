@@ -15,7 +15,7 @@ from stillwatch.config import Config
 from stillwatch.errors import ProvenanceError
 from stillwatch.provenance.canary.carriers import CARRIERS
 from stillwatch.provenance.canary.keys import master_key
-from stillwatch.provenance.canary.plan import CLASSES, CanaryPlan, commit_plan, make_plan, suffix
+from stillwatch.provenance.canary.plan import CLASSES, CanaryPlan, commit_plan, make_plan, read_canary_plan, suffix
 from stillwatch.provenance.canary.power import simulated_power
 from stillwatch.provenance.canary.serving import Serving
 from stillwatch.provenance.finding import Finding
@@ -90,10 +90,7 @@ class Provenance:
         Raises:
             ProvenanceError: the file is no plan, or its commitments are not in this workspace's ledger.
         """
-        try:
-            plan = msgspec.json.decode(path.read_bytes(), type=CanaryPlan)
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise ProvenanceError(f"{path} is no canary plan ({type(error).__name__})") from error
+        plan = read_canary_plan(path)
         self.check_committed(plan)
         self.append("canary_serving", {"plan_id": plan.plan_id, "plan_digest": plan.digest})
         return Serving(plan, self.master)

@@ -4,13 +4,14 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.errors import UsageError
+from stillwatch.errors import ProvenanceError, UsageError
 from stillwatch.model.capability import Capability
 from stillwatch.provenance.canary.carriers import CARRIERS, Carrier
 from stillwatch.provenance.canary.keys import campaign_key, commitment, decoy_keys, keyed_words
@@ -89,6 +90,18 @@ def make_plan(
         decoy_commitment=commitment(*decoy_keys(master, plan_id, n_decoys)),
         campaigns=tuple(campaigns),
     )
+
+
+def read_canary_plan(path: Path) -> CanaryPlan:
+    """The plan in a file, as `plan-canaries` wrote it.
+
+    Raises:
+        ProvenanceError: the file cannot be read or is no plan.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CanaryPlan)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ProvenanceError(f"{path} is no canary plan ({type(error).__name__})") from error
 
 
 def commit_plan(plan: CanaryPlan, append: Append) -> str:

@@ -25,6 +25,8 @@ with when it is given the first words; `overlap`: which its own answers repeat m
 POWER_SHARE: Final = 0.6
 """Share of decided pairs that power is stated for; a student of three passes had 0.64 with log-probabilities."""
 N_FLIPS: Final = 999
+SMALLEST_P: Final = 1e-300
+"""Smaller tails leave the range of floating point and are not told apart."""
 N_DRAWN: Final = 500
 """Permutations that the dossier draws."""
 CONTROL_LEVEL: Final = 0.01
@@ -80,7 +82,7 @@ def twin_sign(
     return Finding(
         test=TEST,
         grade=Grade.A_MINUS,
-        p_value=result.p_value,
+        p_value=max(result.p_value, SMALLEST_P),
         alpha=settings.alpha,
         effect=f"share of decided pairs in which the suspect stands closer to the served answer ({metric})",
         effect_value=result.share,
