@@ -35,6 +35,10 @@ MOST = 5000
 """Prompts of one set in the dictionary."""
 SHORT = 16
 """Shingles of a shorter template than the guard lets out, to show what its floor is for."""
+WORDS = (
+    "restate", "puzzle", "solve", "twice", "compare", "cleaner", "solution", "derive", "label", "argue", "verify",
+    "sketch", "plan", "tool", "call", "recover", "error", "branch", "prune", "score", "rank", "explain", "critique",
+)  # fmt: skip
 CANARIES = 20
 DRAWS = 400
 LIMITS = POLICY.matching
@@ -56,11 +60,9 @@ def one_word_changed(prompt: str, rng: np.random.Generator) -> str:
     return " ".join(words)
 
 
-def invented(number: int) -> str:
-    return (
-        f"You are worker {number} of line {number * 7}: restate the puzzle in your own words, solve it twice, compare "
-        f"both solutions and give the cleaner one with each step of the derivation, from A{number} to Z{number}."
-    )
+def invented(rng: np.random.Generator) -> str:
+    """A template of a campaign's own; numbers would not tell two apart, since skeletons mask them."""
+    return f"You are a careful worker. {' '.join(rng.choice(WORDS, 40))}. Give each step of the derivation."
 
 
 def skeletons(prompts: Sequence[str]) -> list[str]:
@@ -75,11 +77,10 @@ def guessable(n_own: int) -> int:
     return size
 
 
-def reveals(held: dict[str, set[str]], guesses: list[str], size: int) -> None:
+def reveals(held: dict[str, set[str]], both: list[str], guesses: list[str], size: int) -> None:
     """With the consent of a person on both sides, session after session, beside tokens that both hold anyway."""
     n_sessions = min(LIMITS.max_sessions, LIMITS.max_points // size)
-    own, both = set().union(*held.values()), skeletons([invented(-number - 1) for number in range(LIMITS.least_reveal)])
-    n_guesses = size - len(both)
+    own, n_guesses = set().union(*held.values()), size - len(both)
     asking, _ = matched([*both, *guesses[:n_guesses]], sorted({*own, *both}), Wire())
     assert {asking.items[place].text for place in asking.hits or ()} == own & set(guesses[:n_guesses]) | set(both)
     print(f"\n{len(own)} tokens held; the policy lets the partner guess {size:,} in a session, {n_sessions} times.")
@@ -161,13 +162,14 @@ def main() -> None:
         by_length = sorted(zip((-len(one.shingles) for one in tokens), prompts, strict=True))
         longest += [text for _, text in by_length[:PER_SET]]
     changed = [one_word_changed(text, rng) for text in public]
-    made_up = [invented(number) for number in range(len(public))]
+    made_up = [invented(rng) for _ in public]
+    both = skeletons([invented(rng) for _ in range(LIMITS.least_reveal)])
     held = {"public": set(skeletons(public)), "one word changed": set(skeletons(changed)) - set(skeletons(public)),
             "invented": set(skeletons(made_up))}  # fmt: skip
     guesses = [str(guess) for guess in rng.permutation(sorted(set(skeletons(dictionary))))]
     own = set().union(*held.values())
     size = guessable(len(own))
-    reveals(held, guesses, size)
+    reveals(held, both, guesses, size)
     frozen(own, guesses, size, rng)
     counts_only(own, guesses, size)
     varied = [one_word_changed(text, rng) for text in longest]

@@ -247,11 +247,13 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nomenklatura", help="interpreter that has nomenklatura")
+    parser.add_argument("--labelled", action="store_true", help="the labelled pairs alone")
     chosen = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}, seed {chosen.seed}")
-    speed(chosen.data, chosen.names, chosen.entries, chosen.seed)
-    treated(chosen.data)
+    if not chosen.labelled:
+        speed(chosen.data, chosen.names, chosen.entries, chosen.seed)
+        treated(chosen.data)
     labelled(chosen.data, chosen.nomenklatura)
 
 

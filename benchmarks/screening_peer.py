@@ -19,11 +19,12 @@ def main() -> None:
     algorithm = get_algorithm(sys.argv[1])
     if algorithm is None:
         raise SystemExit(f"nomenklatura has no algorithm {sys.argv[1]!r}")
-    pairs = json.load(sys.stdin)
+    pairs, config = json.load(sys.stdin), ScoringConfig.defaults()
     json.dump(
         [
-            algorithm.compare(entity("l", schema, one), entity("r", schema, other), ScoringConfig.defaults()).score
-            for schema, one, other in pairs
+            # NOTE: names are cached by the entity's id there, so that each pair needs ids of its own.
+            algorithm.compare(entity(f"l{at}", schema, one), entity(f"r{at}", schema, other), config).score
+            for at, (schema, one, other) in enumerate(pairs)
         ],
         sys.stdout,
     )
