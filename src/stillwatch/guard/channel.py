@@ -4,7 +4,7 @@ import base64
 import http.client
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,6 +18,8 @@ from stillwatch.guard.package import packed
 from stillwatch.guard.policy import Policy
 
 TIMEOUT_SECONDS: Final = 30.0
+MATCH_SECONDS: Final = 300.0
+"""For a step of private matching: the other side multiplies up to 65,536 points twice before it answers."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -60,7 +62,10 @@ class Peer:
         """The answer to a POST of a step of private matching."""
         if type(cleared) is not ClearedStep:
             raise GuardRefused("only steps that the guard cleared leave")
-        return self._call("POST", _joined(path), {"Accept": MESSAGE_TYPE, "Content-Type": MESSAGE_TYPE}, cleared.body)
+        patient = replace(self, timeout_seconds=max(self.timeout_seconds, MATCH_SECONDS))
+        return patient._call(
+            "POST", _joined(path), {"Accept": MESSAGE_TYPE, "Content-Type": MESSAGE_TYPE}, cleared.body
+        )
 
     def _call(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         connection, prefix = self._connection()
