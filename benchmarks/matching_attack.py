@@ -122,21 +122,23 @@ def counts_only(held: set[str], guesses: list[str], size: int) -> None:
     )
 
 
-def sketched(public: list[str], changed: list[str], made_up: list[str], dictionary: list[str]) -> None:
-    """What a member of the sharing group recognises by the group's key, and others do not."""
+def sketched(texts_of: dict[str, list[str]], least: int) -> None:
+    """What a member of the sharing group recognises by the group's key, and others do not.
+
+    Templates of `least` shingles or more are sent; the dictionary holds every public one.
+    """
     key, other = bytes(range(32)), bytes(range(1, 33))
-    long = [list(prompt_tokens(text).shingles) for text in dictionary]
-    long = [shingles for shingles in long if len(shingles) >= LEAST_SHINGLES]
-    mine, blind = ([keyed_sketch(shingles, one) for shingles in long] for one in (key, other))
-    print(f"\n| sketches of templates with {LEAST_SHINGLES} shingles or more | sent | by a member | without the key |")
+    public = [list(prompt_tokens(text).shingles) for text in texts_of["public"]]
+    mine, blind = ([keyed_sketch(shingles, one) for shingles in public] for one in (key, other))
+    print(f"\n| sketches, at least {least} shingles | sent | recognised by a member | without the key |")
     print("| --- | ---: | ---: | ---: |")
-    for kind, texts in (("public", public), ("one word changed", changed), ("invented", made_up)):
+    for kind, texts in texts_of.items():
         shingles = [list(prompt_tokens(text).shingles) for text in texts]
-        sent = [keyed_sketch(some, key) for some in shingles if len(some) >= LEAST_SHINGLES]
+        sent = [keyed_sketch(some, key) for some in shingles if len(some) >= least]
         told = [
             sum(any(likeness(one, guess) >= LEAST_LIKENESS for guess in by) for one in sent) for by in (mine, blind)
         ]
-        print(f"| {kind} ({len(texts)}) | {len(sent)} | {told[0]} | {told[1]} |")
+        print(f"| {kind} | {len(sent)} of {len(texts)} | {told[0]} | {told[1]} |")
 
 
 def main() -> None:
