@@ -322,12 +322,12 @@ def test_an_authority_gets_a_signed_package_and_only_with_an_approver(opened: Wo
     assert statement.n_objects == len(cleared)
 
 
-@pytest.fixture
-def package(opened: Workspace, tmp_path: Path) -> tuple[bytes, bytes]:
+@pytest.fixture(scope="module")
+def package(kept: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
     """A package for an authority as bytes, and the key that signed it."""
-    share = sharing(opened)
-    share.write(share.export(CAMPAIGN, asked("authority")), tmp_path / "package.json")
-    return (tmp_path / "package.json").read_bytes().strip(), share.signer.public_key
+    share, file = known(kept), tmp_path_factory.mktemp("package") / "package.json"
+    share.write(share.export(CAMPAIGN, asked("authority")), file)
+    return file.read_bytes().strip(), share.signer.public_key
 
 
 def test_a_package_is_a_dsse_envelope_that_others_can_check(package: tuple[bytes, bytes]) -> None:
