@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -25,7 +26,35 @@ from playwright.sync_api import Browser, Page, sync_playwright
 STILLWATCH: Final = (sys.executable, "-c", "from stillwatch.cli.app import script; script()")
 WIDE: Final = {"width": 1440, "height": 900}
 NARROW: Final = {"width": 320, "height": 800}
-SECONDS: Final = 30.0
+POLICY: Final = """
+[limits]
+max_share_per_hour = 1.0
+two_people_share = 1.0
+
+[[rules]]
+name = "slow-down"
+action = "rate_limit"
+requests_per_minute = 2
+mode = "shadow"
+min_token_kinds = 2
+expires_after = "14d"
+"""
+HYPOTHESIS: Final = """
+[[hypotheses]]
+kind = "{kind}"
+statement = "{statement}"
+likelihood = "{likelihood}"
+confidence = "low"
+supporting = [{{ kind = "observation", says = "{reason}" }}]
+"""
+HYPOTHESES: Final = (
+    ("operator", "One operator trains a model on the answers.", "likely", "One queue deals out the work."),
+    ("reseller", "Somebody sells access on to others.", "unlikely", "No two accounts differ as customers do."),
+    ("honest_customer", "It is one customer's bulk work.", "very unlikely", "No contract is on record."),
+    ("framing", "Somebody wants others to be accused.", "almost no chance", "The volume is too dear for that."),
+)
+SECONDS: Final = 120.0
+"""How long a screen or the server may take on a machine that does much else."""
 
 
 def main() -> None:
@@ -47,8 +76,39 @@ def main() -> None:
 
 @contextmanager
 def served(workspace: Path, environ: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """The address of a server over the workspace, and a key to it."""
-    command = (*STILLWATCH, "--workspace", str(workspace))
+    """The address of a server over a copy of the workspace in which people have worked, and a key to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(workspace, Path(folder) / "workspace")
+        with _serving((*STILLWATCH, "--workspace", str(copy)), environ) as (url, key):
+            _work((*STILLWATCH, "--workspace", str(copy)), environ, url, key)
+            yield url, key
+
+
+def _work(command: tuple[str, ...], environ: dict[str, str], url: str, key: str) -> None:
+    """What fills the screens of people's work: a policy in shadow, an appeal, an assessment, a dossier, a judgement."""
+    campaign = _first(f"{url}/v1/campaigns?limit=1", key)["campaign_id"]
+    account = _first(f"{url}/v1/accounts?limit=1", key)["account_id"]
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as events:
+        events.write(f"event_id,account_id,event_time,event_name\nask-1,{account},2026-05-06T09:00:00Z,appeal_opened\n")
+        events.flush()
+        subprocess.run([*command, "--quiet", "ingest", "account-events", events.name], env=environ, check=True)
+    names = ("kind", "statement", "likelihood", "reason")
+    parts = [HYPOTHESIS.format(**dict(zip(names, said, strict=True))) for said in HYPOTHESES]
+    _post(f"{url}/v1/apply", key, {"policy": POLICY})
+    _post(f"{url}/v1/attributions", key, {"assessment": f'campaign = "{campaign}"\n{"".join(parts)}'})
+    _post(f"{url}/v1/campaigns/{campaign}/dossier", key, {})
+    _post(f"{url}/v1/judgements", key, {"subject_id": campaign, "verdict": "distillation", "note": "one queue"})
+
+
+def _post(address: str, key: str, said: dict[str, str]) -> None:
+    headers = {"x-stillwatch-key": key, "content-type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(address, json.dumps(said).encode(), headers)) as answer:
+        answer.read()
+
+
+@contextmanager
+def _serving(command: tuple[str, ...], environ: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """The address of a server, and a key to it."""
     made = subprocess.run(
         [*command, "keys", "create", "--role", "admin", "--name", "Robin Ek"],
         env=environ, capture_output=True, text=True, check=True,
@@ -79,6 +139,7 @@ def _wait(url: str) -> None:
 
 def _walk(browser: Browser, url: str, key: str, theme: str, out: Path, only: str) -> None:
     context = browser.new_context(viewport=WIDE, color_scheme=theme, reduced_motion="reduce")
+    context.set_default_timeout(SECONDS * 1000)
     page = context.new_page()
     page.goto(f"{url}/console/")
     page.screenshot(path=out / f"login-{theme}.png")
@@ -112,11 +173,13 @@ def screens(url: str, key: str) -> dict[str, str]:
     campaign = _first(f"{url}/v1/campaigns?limit=1", key)["campaign_id"]
     account = _first(f"{url}/v1/accounts?limit=1", key)["account_id"]
     token = _first(f"{url}/v1/campaigns/{campaign}/tokens?limit=1", key)
-    tabs = ("evidence", "accounts", "graph", "timeline", "tokens", "exposure", "response", "history")
+    tabs = ("evidence", "accounts", "graph", "timeline", "tokens", "exposure", "response", "attribution", "history")
     return {
         "overview": "/",
         "campaigns": f"/campaigns?at={campaign}&peek=1",
         **{f"campaign-{tab}": f"/campaigns/{campaign}?tab={tab}" for tab in tabs},
+        "campaign-groups": f"/campaigns/{campaign}?tab=graph&level=groups",
+        "campaign-dossier": f"/campaigns/{campaign}?tab=dossier&audience=peer&to=A+laboratory",
         "campaign-sharing": f"/campaigns/{campaign}?tab=sharing&to=A+laboratory&profile=peer",
         "accounts": "/accounts",
         "account": f"/accounts/{account}",
@@ -124,11 +187,15 @@ def screens(url: str, key: str) -> dict[str, str]:
         "token": f"/tokens/{token['token_kind']}/{token['token']}",
         "response": "/response",
         "response-try": "/response?tab=try",
+        "response-appeals": f"/response?tab=appeals&account={account}",
         "response-kill": "/response?tab=kill",
         "sharing": "/sharing",
+        "dossiers": "/sharing?tab=dossiers",
         "provenance": "/provenance",
         "health": "/health",
         "health-fields": "/health?tab=fields",
+        "keys": "/access",
+        "audit": "/access?tab=audit",
         "tray": f"/campaigns?pick={campaign}&at={campaign}",
     }
 

@@ -218,6 +218,15 @@ def test_the_audit_trail_is_read_in_pages(served: Served) -> None:
     assert [subject for subject in subjects if subject] == [f"acct-{number}" for number in range(5)]
 
 
+def test_the_newest_audit_entries_come_first_by_place_and_all_of_them_as_a_file(served: Served) -> None:
+    for number in range(5):
+        served[Role.RESPONDER].post("/v1/judgements", json={"subject_id": f"acct-{number}", "verdict": "unsure"})
+    body = served[Role.ADMIN].get("/v1/audit", params={"limit": 2, "at": 1}).json()
+    assert [row["subject"] for row in body["rows"]] == ["acct-3", "acct-2"]
+    assert (body["total"], body["at"]) == (5, 1)
+    assert served[Role.ADMIN].get("/v1/audit?format=jsonl").text.count("acct-") == 5
+
+
 def test_entries_have_the_shape_of_the_floor_plan(empty: Workspace) -> None:
     from stillwatch.model.tables import AUDIT_ENTRIES
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from stillwatch.api.console import BUNDLE
 from stillwatch.model.role import Role
 from tests.api.served import Served, serving, settings
-from tests.console.worlds import HOSTILE_NOTE, workspace
+from tests.console.worlds import HOSTILE_NOTE, hostile_assessment, workspace
 
 expect.set_options(timeout=30_000)  # far above what a busy machine needs
 LOOPBACK = {"127.0.0.1", "localhost"}
@@ -21,8 +21,19 @@ SCREENS = {
     "campaigns": "/campaigns?at=c-001&peek=1&pick=c-002",
     **{
         f"campaign {tab}": f"/campaigns/c-000?tab={tab}"
-        for tab in ("evidence", "accounts", "graph", "timeline", "tokens", "exposure", "response", "history")
+        for tab in (
+            "evidence",
+            "accounts",
+            "graph",
+            "timeline",
+            "tokens",
+            "exposure",
+            "response",
+            "attribution",
+            "history",
+        )
     },
+    "campaign dossier": "/campaigns/c-000?tab=dossier&audience=peer&to=a+laboratory",
     "campaign sharing": "/campaigns/c-000?tab=sharing&to=a+laboratory",
     "accounts": "/accounts",
     "account": "/accounts/acct-0000",
@@ -31,14 +42,18 @@ SCREENS = {
     "response": "/response",
     "try a policy": "/response?tab=try",
     "decisions": "/response?tab=decisions",
+    "appeals": "/response?tab=appeals&account=acct-0000",
     "kill switch": "/response?tab=kill",
     "sharing": "/sharing",
+    "dossiers": "/sharing?tab=dossiers",
     "sighted": "/sharing?tab=sighted",
     "provenance": "/provenance",
     **{
         f"health {tab}": f"/health?tab={tab}"
         for tab in ("sources", "fields", "batches", "pulse", "screening", "webhooks")
     },
+    "keys": "/access",
+    "audit": "/access?tab=audit",
 }
 """Every screen and every part of one, by address."""
 NOTHING_YET = ("Failed to load resource: the server responded with a status of 409",)
@@ -101,6 +116,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with workspace(folder / "found") as made, serving(made, settings(drain=False)) as running:
         said = {"subject_id": "c-001", "verdict": "unsure", "note": HOSTILE_NOTE}
         assert running[Role.ADMIN].post("/v1/judgements", json=said).status_code == 201
+        key = {"role": "peer", "name": HOSTILE_NOTE}
+        assert running[Role.ADMIN].post("/v1/keys", json=key).status_code == 201
+        assessment = running[Role.RESPONDER].post("/v1/attributions", json={"assessment": hostile_assessment()})
+        assert assessment.status_code == 201, assessment.text
         yield running
 
 
@@ -109,7 +128,7 @@ def visit(browser: Browser, found: Served) -> Iterator[Callable[..., Watched]]:
     """Makes pages that are signed in; at the end of the test each of them has to have behaved."""
     opened: list[tuple[BrowserContext, Watched]] = []
 
-    def enter(role: Role | None = Role.RESPONDER, **options: object) -> Watched:
+    def enter(role: Role | None = Role.ADMIN, **options: object) -> Watched:
         context = browser.new_context(
             **{"viewport": {"width": 1360, "height": 860}, "reduced_motion": "reduce"} | options
         )

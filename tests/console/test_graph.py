@@ -107,6 +107,40 @@ def test_a_group_opens_to_its_own_accounts(visit: Visit) -> None:
     assert shown(watched.page)["accounts"] == (wanted["accounts_shown"], wanted["accounts_total"])
 
 
+def test_a_line_drawn_round_accounts_picks_them_for_the_tray(visit: Visit) -> None:
+    watched = opened(visit, "&level=accounts")
+    page = watched.page
+    page.keyboard.press("l")
+    frame = page.locator("[data-painted]").bounding_box()
+    assert frame is not None
+    left, top, right, bottom = (
+        frame["x"] + 2, frame["y"] + 2, frame["x"] + frame["width"] - 3, frame["y"] + frame["height"] - 3,
+    )  # fmt: skip
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top + 5)):
+        page.mouse.move(x, y)
+    page.mouse.up()
+    expect(page.get_by_role("region", name="What you picked")).to_contain_text(f"{len(accounts())} accounts")
+
+
+def test_the_accounts_of_a_group_are_picked_without_dragging(visit: Visit) -> None:
+    watched = opened(visit)
+    page = watched.page
+    page.get_by_role("region", name="The same as a table").focus()
+    page.keyboard.press("ArrowDown")
+    n = graph(watched)["nodes"]["n_accounts"][0]
+    page.get_by_role("button", name=f"Pick {n} account").click()
+    expect(page.get_by_role("region", name="What you picked")).to_contain_text(f"{n} accounts")
+
+
+def test_nothing_of_the_picture_is_cut_off_at_its_frame(visit: Visit) -> None:
+    page = opened(visit).page
+    frame = page.locator("[data-painted]").bounding_box()
+    assert frame is not None
+    assert frame["y"] + frame["height"] <= 860
+
+
 @pytest.mark.parametrize(
     "choice", ["Picture as PNG", "Picture as SVG", "Graph as GEXF", "Nodes as csv", "Links as csv"]
 )

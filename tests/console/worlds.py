@@ -1,5 +1,6 @@
 """A workspace with enough campaigns to work through, and with what an attacker can write that a page will show."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -9,12 +10,15 @@ import pyarrow as pa
 from stillwatch.model.table import Table
 from stillwatch.model.tables import (
     ACCOUNT_DAYS,
+    ACCOUNT_EVENTS,
     ACCOUNT_FINDINGS,
     CAMPAIGN_MEMBERS,
     CAMPAIGNS,
     CONTENTS,
     DETECTION_RUNS,
     EXCHANGE_RECORDS,
+    INGEST_BATCHES,
+    INGEST_REJECTS,
     PROMPT_SKETCHES,
     TOKEN_USES,
 )
@@ -60,10 +64,21 @@ def workspace(folder: Path) -> Workspace:
             writer.replace(table, RUN, pa.Table.from_pylist(content, schema=table.schema))
         for table, content in _traffic().items():
             writer.replace(table, str(DAY), pa.Table.from_pylist(content, schema=table.schema))
-        for table, content in _text().items():
+        for table, content in (_text() | _arrivals()).items():
             writer.append(table, pa.Table.from_pylist(content, schema=table.schema))
         writer.commit()
     return made
+
+
+def hostile_assessment() -> str:
+    """An assessment of the first campaign, in TOML, whose words are an attacker's."""
+    words = json.dumps(HOSTILE_NOTE)
+    parts = [
+        f'[[hypotheses]]\nkind = "{kind}"\nstatement = {words}\nlikelihood = "unlikely"\nconfidence = "low"\n'
+        f'supporting = [{{ kind = "observation", says = {words}, ref = {words} }}]\n'
+        for kind in ("operator", "reseller", "honest_customer", "framing")
+    ]
+    return 'campaign = "c-000"\n' + "\n".join(parts)
 
 
 def accounts() -> list[str]:
@@ -101,6 +116,23 @@ def _text() -> dict[Table, list[dict[str, object]]]:
         EXCHANGE_RECORDS: [shared | record],
         PROMPT_SKETCHES: [shared | {"sketch_version": 1, "skeleton_hash": TOKENS["skeleton"], "shingles": []}],
         CONTENTS: [text | {"body": HOSTILE_PROMPT, "n_chars": len(HOSTILE_PROMPT)}],
+    }
+
+
+def _arrivals() -> dict[Table, list[dict[str, object]]]:
+    """A batch from a hostile place, a record of it that was rejected, and appeals of hostile accounts."""
+    batch = {
+        "ingest_batch_id": "b", "source": HOSTILE[0], "uri": HOSTILE_NOTE, "digest": "d", "source_version": "1",
+        "started_at": NOON, "finished_at": NOON, "records_in": 2, "rows_out": 1, "duplicates": 0, "rejected": 1,
+        "field_coverage": json.dumps({HOSTILE[0]: 1}),
+    }  # fmt: skip
+    reject = {"ingest_batch_id": "b", "line_no": 1, "reason": HOSTILE[0], "n_bytes": 9, "digest": "d"}
+    asked = {"day": DAY, "event_time": NOON, "event_name": "appeal_opened", "ingest_batch_id": "b",
+             "ingested_at": NOON}  # fmt: skip
+    return {
+        INGEST_BATCHES: [batch],
+        INGEST_REJECTS: [reject],
+        ACCOUNT_EVENTS: [asked | {"event_id": str(n), "account_id": name} for n, name in enumerate(HOSTILE)],
     }
 
 

@@ -238,8 +238,8 @@ const screens = {
   'accounts.title': 'Accounts',
   'accounts.says': 'Every account that the run saw, accused ones first.',
   'accounts.core': {
-    one: '{n} is the core of the campaign; the others share some of its tokens and go to review.',
-    other: '{n} are the core of the campaign; the others share some of its tokens and go to review.',
+    one: '{n} is in its groups; tokens alone brought in the others, who go to review.',
+    other: '{n} are in its groups; tokens alone brought in the others, who go to review.',
   },
   'accounts.filter': 'Filter by account',
   'accounts.shown': { one: '{n} of {all} shown', other: '{n} of {all} shown' },

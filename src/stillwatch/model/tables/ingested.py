@@ -177,7 +177,7 @@ ACCOUNT_EVENTS = Table(
             column("event_id", TEXT, required=True),
             column("account_id", TEXT, required=True),
             column("event_time", TIME, required=True),
-            column("event_name", TEXT, "signup, key_created, payment_added, suspended, reinstated, ...", required=True),
+            column("event_name", TEXT, "signup, key_created, suspended, reinstated, appeal_opened, ...", required=True),
             column("ingest_batch_id", TEXT, required=True),
             column("ingested_at", TIME, required=True),
         ]
