@@ -118,6 +118,12 @@ class Served:
 
     url: str
     key: str
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """Processor time that the server has used (Linux): what a request costs whatever else the machine does."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Caller:
@@ -176,7 +182,7 @@ def serving(wanted: argparse.Namespace) -> Iterator[Served]:
             env=os.environ | dict(workspace.environ),
         )
         try:
-            served = Served(f"http://127.0.0.1:{port}", key)
+            served = Served(f"http://127.0.0.1:{port}", key, process.pid)
             Caller(served).wait()
             yield served
         finally:

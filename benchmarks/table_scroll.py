@@ -52,9 +52,12 @@ def report(served: Served, wanted: argparse.Namespace) -> None:
             page.locator("#main tbody a").first.wait_for()
             n = wanted.accounts - (wanted.members if "none" in order else 0)
             assert page.locator("#main table").get_attribute("aria-rowcount") == str(n + 1)
+            before = served.cpu_seconds()
             found = jumps(page, wanted)
             name = order or "as listed"
-            print(line(f"{name}: page requests", [took for one in found for took in one["pages"]]))  # type: ignore[attr-defined]
+            pages = [took for one in found for took in one["pages"]]  # type: ignore[attr-defined]
+            cost = 1000 * (served.cpu_seconds() - before) / len(pages)
+            print(line(f"{name}: page requests, {cost:.0f} ms of the server's CPU each", pages))
             print(line(f"{name}: from scrolling to rows", [one["shown"] for one in found]), flush=True)  # type: ignore[misc]
         browser.close()
 

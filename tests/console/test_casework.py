@@ -22,14 +22,14 @@ def test_an_appeal_is_reviewed_and_the_account_restored(visit: Callable[..., Wat
     assert watched.served[Role.RESPONDER].post("/v1/apply", json={"policy": MILD}).status_code == 201
     watched.open("/response?tab=appeals")
     page = watched.page
-    page.get_by_label("Another account").fill("acct-0007")
+    page.get_by_label("Another account").fill("acct-0006")
     page.keyboard.press("Enter")
-    appeal = page.get_by_role("region", name="Appeal of acct-0007")
+    appeal = page.get_by_role("region", name="Appeal of acct-0006")
     expect(appeal).to_contain_text("1 decision stands against it")
     appeal.get_by_label("Why", exact=True).fill("a class")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").filter(has_text="the account is restored")).to_be_visible()
-    (row,) = watched.served[Role.ANALYST].get("/v1/appeals?account_id=acct-0007").json()["rows"]
+    (row,) = watched.served[Role.ANALYST].get("/v1/appeals?account_id=acct-0006").json()["rows"]
     assert (row["status"], row["note"]) == ("granted", "a class")
     expect(appeal).to_contain_text("No decision stands against it")
 
@@ -40,7 +40,7 @@ def test_a_dossier_is_built_downloaded_and_listed(visit: Callable[..., Watched],
     with watched.page.expect_download(timeout=PATIENCE_MS) as got:
         watched.page.get_by_role("button", name="Build and download").click()
     got.value.save_as(tmp_path / "case.zip")
-    assert "dossier.json" in zipfile.ZipFile(tmp_path / "case.zip").namelist()
+    assert "verify.py" in zipfile.ZipFile(tmp_path / "case.zip").namelist()
     expect(watched.page.get_by_role("region", name="Dossiers that were built")).to_contain_text("Our own use")
 
 

@@ -110,28 +110,6 @@ export interface Judgement {
   judged_at: string;
 }
 
-export interface Batch {
-  ingest_batch_id: string;
-  source: string;
-  uri: string;
-  digest: string;
-  source_version: string;
-  started_at: string;
-  finished_at: string;
-  records_in: number;
-  rows_out: number;
-  duplicates: number;
-  rejected: number;
-  field_coverage: string;
-}
-
-export interface Reject {
-  ingest_batch_id: string;
-  line_no: number;
-  reason: string;
-  length: number | null;
-}
-
 export interface Decision {
   decision_id: string;
   account_id: string;

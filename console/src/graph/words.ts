@@ -1,12 +1,9 @@
 // The words of the graph explorer, part of the catalogue of English.
 
 export const words = {
-  'graph.title': 'Graph',
-  'graph.says': 'Accounts and what links them; places come from the server and are the same each time.',
   'graph.levels': 'Level of detail',
   'graph.level.groups': 'Groups',
   'graph.level.accounts': 'Every account',
-  'graph.all_groups': 'All groups',
   'graph.group': 'Group {id}',
   'graph.open_group': 'Open the group',
   'graph.shown.accounts': '{shown} of {total} accounts',
@@ -37,7 +34,6 @@ export const words = {
   'graph.column.node': 'Account, token or group',
   'graph.column.kind': 'Kind',
   'graph.column.group': 'Group',
-  'graph.kind.account': 'Account',
   'graph.kind.group': 'Group',
   'graph.saved': { one: '{n} row is in {file}', other: '{n} rows are in {file}' },
   'graph.lasso': 'Lasso',

@@ -243,7 +243,6 @@ const screens = {
   },
   'accounts.filter': 'Filter by account',
   'accounts.shown': { one: '{n} of {all} shown', other: '{n} of {all} shown' },
-  'accounts.count': { one: '{n} account', other: '{n} accounts' },
   'accounts.pick_all': { one: 'Pick {n}', other: 'Pick all {n}' },
   'accounts.unpick_all': { one: 'Put {n} back', other: 'Put all {n} back' },
   'accounts.no_match': 'No account matches',
