@@ -10,6 +10,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from stillwatch.api import drain as draining
 from stillwatch.api.drain import drain
 from stillwatch.config import Config
 from stillwatch.model.role import Role
@@ -135,3 +136,21 @@ def test_a_drain_that_dies_between_commit_and_delete_changes_nothing(tmp_path: P
         (again,) = drain(watch, folder)
         assert (again.rows_out, again.duplicates) == (0, 2)
         assert sorted(stored(workspace)) == ["acct-1", "acct-2"]
+
+
+def test_a_drain_that_is_behind_leaves_few_segments_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that reads the day meanwhile opens every segment at once."""
+    monkeypatch.setattr(draining, "MOST_FILES", 10)
+    with Workspace.init(tmp_path / "w", environ={"STILLWATCH_KEYS": str(tmp_path / "k.json")}) as workspace:
+        folder = workspace.path / "spool"
+        folder.mkdir()
+        for number in range(21):
+            (folder / f"{number:020d}-000001.pb").write_bytes(as_protobuf(spans(number)))
+        seen = []
+        for _ in drain(Stillwatch(workspace, Config()), folder):
+            snapshot = workspace.lake.snapshot()
+            (day,) = snapshot.partitions(EXCHANGE_RECORDS)
+            seen.append(len(snapshot.segments(EXCHANGE_RECORDS, day)))
+        assert len(set(stored(workspace))) == 21
+    assert seen[-1] < 10
+    assert max(seen) <= 11

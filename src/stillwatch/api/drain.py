@@ -41,7 +41,10 @@ class Drained(msgspec.Struct, frozen=True):
 
 
 def drain(watch: Stillwatch, folder: Path) -> Iterator[Drained]:
-    """Ingest every sealed file of a spool, oldest first. Stops at the first fault and leaves the rest."""
+    """Ingest every sealed file of a spool, oldest first. Stops at the first fault and leaves the rest.
+
+    Segments are merged on the way: while a drain is behind, nobody who reads the day has to open hundreds of files.
+    """
     files = sealed_files(folder)
     for start in range(0, len(files), MOST_FILES):
         together = files[start : start + MOST_FILES]
@@ -50,7 +53,6 @@ def drain(watch: Stillwatch, folder: Path) -> Iterator[Drained]:
         except StillwatchError as error:
             yield from _up_to_the_fault(watch, together, str(error))
             return
-    if files:
         tidy(watch.workspace.lake)
 
 
