@@ -241,7 +241,7 @@ def curves(samples: Sequence[Sample], names: Sequence[str]) -> str:
             )
             parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
     legend = "".join(
-        f'<text x="{left + 110 * at}" y="{height - 8}" fill="{colour}">{name}</text>'
+        f'<text x="{left + 110 * at}" y="{height - 8}" style="fill:{colour}">{name}</text>'
         for at, (name, colour) in enumerate(zip(names, COLOURS, strict=False))
     )
     style = "<style>text{font:13px sans-serif;fill:#222}</style>"
