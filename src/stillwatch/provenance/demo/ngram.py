@@ -1,6 +1,7 @@
 """A teacher and its students as n-gram models over a small vocabulary."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -27,51 +28,36 @@ MEMORY: Final = 0.15
 class Model:
     """Next-word chances: `language[previous, word]`, mixed with `topics[prompt, word]` and with what was memorised.
 
-    `memory[prompt]` holds the answers to a prompt that the model read, (n_read, N_TOKENS), or is absent.
+    `memory[prompt]` is the answer to a prompt that the model knows by heart, (n_prompts, N_TOKENS), or is null.
     """
 
     language: Reals
     topics: Reals
-    memory: dict[int, Ints]
+    memory: Ints | None = None
     mark: Mark | None = None
 
-    def chances(self, prompt: int, previous: Ints) -> Reals:
-        """Chance of every word after each of `previous`, (n, N_WORDS)."""
-        mixed = (1 - TOPIC_SHARE) * self.language[previous] + TOPIC_SHARE * self.topics[prompt]
-        if prompt in self.memory:
-            mixed = (1 - MEMORY) * mixed + MEMORY * self._remembered(prompt, previous, mixed)
+    def chances(self, prompts: Ints, previous: Ints) -> Reals:
+        """Chance of every word after each of `previous` in an answer to each prompt, (n_prompts, N_WORDS)."""
+        mixed = (1 - TOPIC_SHARE) * self.language[previous] + TOPIC_SHARE * self.topics[prompts]
+        if self.memory is not None:
+            mixed = (1 - MEMORY) * mixed + MEMORY * _remembered(self.memory[prompts], previous, mixed)
         return np.asarray(mixed)
-
-    def _remembered(self, prompt: int, previous: Ints, otherwise: Reals) -> Reals:
-        read = self.memory[prompt]
-        counts = np.zeros((N_WORDS, N_WORDS))
-        np.add.at(counts, (read[:, :-1].ravel(), read[:, 1:].ravel()), 1.0)
-        total = counts.sum(axis=1, keepdims=True)
-        known = total[previous] > 0
-        return np.where(known, counts[previous] / np.maximum(total[previous], 1.0), otherwise)
 
     def answers(self, prompts: Ints, rng: np.random.Generator, begun: Ints | None = None) -> Ints:
         """One answer to each prompt, (n_prompts, N_TOKENS); with a mark, green words are more likely."""
-        begun = rng.integers(N_WORDS, size=(prompts.size, 1)) if begun is None else begun
-        n_begun = begun.shape[1]
-        answers = np.concatenate([begun, np.empty((prompts.size, N_TOKENS - n_begun), dtype=np.int64)], axis=1)
+        said = list((rng.integers(N_WORDS, size=(prompts.size, 1)) if begun is None else begun).T)
         boost = self._boost()
-        for prompt in np.unique(prompts):
-            chances = self.chances(int(prompt), np.arange(N_WORDS)) * boost
-            steps = np.cumsum(chances / chances.sum(axis=1, keepdims=True), axis=1)
-            rows = np.flatnonzero(prompts == prompt)
-            for place in range(n_begun, N_TOKENS):
-                drawn = (steps[answers[rows, place - 1]] < rng.random((rows.size, 1))).sum(axis=1)
-                answers[rows, place] = np.minimum(drawn, N_WORDS - 1)
-        return answers
+        while len(said) < N_TOKENS:
+            steps = np.cumsum(self.chances(prompts, said[-1]) * boost[said[-1]], axis=1)
+            drawn = (steps < steps[:, -1:] * rng.random((prompts.size, 1))).sum(axis=1)
+            said.append(np.minimum(drawn, N_WORDS - 1))
+        return np.stack(said, axis=1)
 
     def log_probabilities(self, prompts: Ints, answers: Ints) -> Reals:
         """Natural logarithm of the chance of each answer after its first word, (n_prompts,)."""
-        steps = np.arange(answers.shape[1] - 1)
-        return np.array([
-            np.log(self.chances(int(prompt), answer[:-1])[steps, answer[1:]]).sum()
-            for prompt, answer in zip(prompts, answers, strict=True)
-        ])  # fmt: skip
+        rows = np.arange(prompts.size)
+        steps = [np.log(self.chances(prompts, previous)[rows, word]) for previous, word in pairwise(answers.T)]
+        return np.asarray(np.sum(steps, axis=0))
 
     def marked(self, mark: Mark) -> "Model":
         """The same model, served with a mark."""
@@ -85,6 +71,15 @@ class Model:
         return np.asarray(boost.reshape(N_WORDS, N_WORDS))
 
 
+def _remembered(known: Ints, previous: Ints, otherwise: Reals) -> Reals:
+    """How often each word follows `previous` in the answer known by heart; `otherwise` where none does."""
+    row, place = np.nonzero(known[:, :-1] == previous[:, None])
+    counts = np.zeros_like(otherwise)
+    np.add.at(counts, (row, known[row, place + 1]), 1.0)
+    total = counts.sum(axis=1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1.0), otherwise)
+
+
 @dataclass(frozen=True, slots=True)
 class NGrams:
     """The school of n-gram models: pure numpy, seconds."""
@@ -94,16 +89,14 @@ class NGrams:
         topics = np.zeros((n_prompts, N_WORDS))
         for prompt in range(n_prompts):
             topics[prompt, rng.choice(N_WORDS, TOPIC_WORDS, replace=False)] = rng.dirichlet(np.ones(TOPIC_WORDS))
-        teacher, stranger = (Model(rng.dirichlet(np.full(N_WORDS, 0.15), size=N_WORDS), topics, {}) for _ in range(2))
+        teacher, stranger = (Model(rng.dirichlet(np.full(N_WORDS, 0.15), size=N_WORDS), topics) for _ in range(2))
         return teacher, stranger
 
     def student(
         self, stranger: Model, prompts: Ints, answers: Ints, _rng: np.random.Generator, /, *, memorises: bool
     ) -> Model:
-        """The stranger's language as a prior, moved by the answers; with `memorises` it also keeps those answers."""
+        """The stranger's language as a prior, moved by the answers; with `memorises` it keeps one to each prompt."""
         counts = PRIOR * stranger.language
         np.add.at(counts, (answers[:, :-1].ravel(), answers[:, 1:].ravel()), 1.0)
-        memory: dict[int, Ints] = {}
-        if memorises:
-            memory = {int(prompt): answers[prompts == prompt] for prompt in np.unique(prompts)}
+        memory = answers[np.argsort(prompts)] if memorises else None
         return Model(counts / counts.sum(axis=1, keepdims=True), stranger.topics, memory)
