@@ -371,6 +371,7 @@ def command(opened: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("STILLWATCH_KEYS", str(tmp_path / "workspace-keys.json"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
     monkeypatch.setenv("STILLWATCH_WORKSPACE", str(opened.path))
+    monkeypatch.setenv("COLUMNS", "160")
     return tmp_path
 
 

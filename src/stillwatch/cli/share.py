@@ -43,7 +43,7 @@ ProfileFlag = Literal["peer", "authority", "public"]
 TlpFlag = Literal["clear", "green", "amber"] | None
 
 KEY_BYTES = 32
-_EXTENSION = re.compile(r"extensions\.extension-definition--[0-9a-f-]+")
+_EXTENSION = re.compile(r"^extensions\.extension-definition--[0-9a-f-]+\.")
 SHOWN = 60
 
 
@@ -270,7 +270,7 @@ def _summed(rows: Iterable[Row]) -> list[Row]:
     """Decisions of one kind as one line, in the order of the first: equal for what is equal in a reader's eyes."""
     counts = Counter(
         (
-            str(row["object"]).partition("--")[0] or "?", _EXTENSION.sub("extensions.*", str(row["field"])) or "(all)",
+            str(row["object"]).partition("--")[0] or "?", _EXTENSION.sub("", str(row["field"])) or "(all)",
             row["class"], row["outcome"], row["rule"],
         )
         for row in rows
