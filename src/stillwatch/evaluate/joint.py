@@ -19,16 +19,18 @@ from stillwatch.simulate import Campaign
 N_LABS: Final = 3
 ALONE, TOGETHER, HONEST = "alone", "together", "honest"
 _EVASIVE: Final = {"volume_sigma": 1.2, "daily_burst": 1.0, "aged": 1.0, "mimics_hours": True}
+_BARE: Final = {"paraphrase": 1.0, "shares_system": False, "shares_tools": False, "p_share": 1.0}
+"""No text in common: only cards and exits, in clusters."""
 CAMPAIGNS: Final = (
-    Campaign(name="15 accounts", n_accounts=15),
-    Campaign(name="24 accounts, diluted", n_accounts=24, dilution=0.9),
+    Campaign(name="45 accounts, cards and exits alone", n_accounts=45, cluster=45, **_BARE),  # type: ignore[arg-type]
+    Campaign(name="90 accounts, the same in two clusters", n_accounts=90, cluster=45, **_BARE),  # type: ignore[arg-type]
+    Campaign(name="60 accounts, the same, uneven volumes", n_accounts=60, cluster=60, volume_sigma=1.2, **_BARE),  # type: ignore[arg-type]
+    Campaign(name="24 accounts, cards and exits alone", n_accounts=24, cluster=24, **_BARE),  # type: ignore[arg-type]
     Campaign(name="60 accounts, evasive", n_accounts=60, **_EVASIVE),  # type: ignore[arg-type]
-    Campaign(name="150 accounts, evasive", n_accounts=150, **_EVASIVE),  # type: ignore[arg-type]
-    Campaign(
-        name="90 accounts, cards and exits alone", n_accounts=90, paraphrase=1.0, shares_system=False,
-        shares_tools=False, p_share=1.0, cluster=45, **_EVASIVE,  # type: ignore[arg-type]
-    ),
-)  # fmt: skip
+    Campaign(name="36 accounts, evasive", n_accounts=36, **_EVASIVE),  # type: ignore[arg-type]
+    Campaign(name="24 accounts, uneven volumes", n_accounts=24, volume_sigma=1.2),
+    Campaign(name="36 accounts, aged, diluted", n_accounts=36, aged=1.0, dilution=0.8, volume_sigma=0.6),
+)
 READING: Final = (
     "One world is dealt to three laboratories by a hash of the account, so that honest frameworks and prompts are in "
     "common too; addresses, cards and devices are pseudonyms under a key of each laboratory. Every pair goes through "
