@@ -7,6 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace as copied
 
 from stillwatch.evaluate.laboratory import KINDS, Compared, Laboratory, compare_all, laboratories
 from stillwatch.evaluate.outcomes import Fate, Part, fate_of, honest_accounts
@@ -18,16 +19,16 @@ from stillwatch.simulate import Campaign
 
 N_LABS: Final = 3
 ALONE, TOGETHER, HONEST = "alone", "together", "honest"
-_EVASIVE: Final = {"volume_sigma": 1.2, "daily_burst": 1.0, "aged": 1.0, "mimics_hours": True}
-_BARE: Final = {"paraphrase": 1.0, "shares_system": False, "shares_tools": False, "p_share": 1.0}
+_EVASIVE: Final = Campaign(volume_sigma=1.2, daily_burst=1.0, aged=1.0, mimics_hours=True)
+_BARE: Final = Campaign(paraphrase=1.0, shares_system=False, shares_tools=False, p_share=1.0)
 """No text in common: only cards and exits, in clusters."""
 CAMPAIGNS: Final = (
-    Campaign(name="45 accounts, cards and exits alone", n_accounts=45, cluster=45, **_BARE),  # type: ignore[arg-type]
-    Campaign(name="90 accounts, the same in two clusters", n_accounts=90, cluster=45, **_BARE),  # type: ignore[arg-type]
-    Campaign(name="60 accounts, the same, uneven volumes", n_accounts=60, cluster=60, volume_sigma=1.2, **_BARE),  # type: ignore[arg-type]
-    Campaign(name="24 accounts, cards and exits alone", n_accounts=24, cluster=24, **_BARE),  # type: ignore[arg-type]
-    Campaign(name="60 accounts, evasive", n_accounts=60, **_EVASIVE),  # type: ignore[arg-type]
-    Campaign(name="36 accounts, evasive", n_accounts=36, **_EVASIVE),  # type: ignore[arg-type]
+    copied(_BARE, name="45 accounts, cards and exits alone", n_accounts=45, cluster=45),
+    copied(_BARE, name="90 accounts, the same in two clusters", n_accounts=90, cluster=45),
+    copied(_BARE, name="60 accounts, the same, uneven volumes", n_accounts=60, cluster=60, volume_sigma=1.2),
+    copied(_BARE, name="24 accounts, cards and exits alone", n_accounts=24, cluster=24),
+    copied(_EVASIVE, name="60 accounts, evasive", n_accounts=60),
+    copied(_EVASIVE, name="36 accounts, evasive", n_accounts=36),
     Campaign(name="24 accounts, uneven volumes", n_accounts=24, volume_sigma=1.2),
     Campaign(name="36 accounts, aged, diluted", n_accounts=36, aged=1.0, dilution=0.8, volume_sigma=0.6),
 )
@@ -127,5 +128,5 @@ SUITE: Final = Suite(
     question="What do laboratories find together that none finds alone?",
     measure=measure,
     report=report,
-    seeds=(9511, 9512, 9513),
+    seeds=(9521, 9522, 9523),
 )
