@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.api.kept import Kept
-from stillwatch.api.paging import Listing, Wanted, chosen, order_of, page
+from stillwatch.api.paging import Listing, Wanted, order_of, page, places_of
 from stillwatch.model.role import Role
 from stillwatch.python_api import Stillwatch
 from tests.api.served import Served
@@ -43,12 +43,14 @@ def test_rows_are_sorted_by_a_column_then_by_key_with_nulls_last(rows: list[tupl
 @given(ROWS.filter(bool), st.integers(1, 7))
 def test_pages_of_an_order_hold_every_row_that_passes_once(rows: list[tuple[object, ...]], limit: int) -> None:
     things = table(rows)
-    order = order_of(things, THINGS, "-n")
     wanted = Wanted(limit, equal={"tier": "none"}, sort="-n")
-    pages = [page(things, THINGS, wanted, order=order)]
+    places = places_of(things, THINGS, wanted)
+    assert places is not None
+    pages = [page(things, THINGS, wanted, places)]
     while pages[-1].following is not None:
-        pages.append(page(things, THINGS, replace(wanted, cursor=pages[-1].following), order=order))
-    assert pa.concat_tables([one.rows for one in pages]).equals(chosen(things, THINGS, wanted, order))
+        pages.append(page(things, THINGS, replace(wanted, cursor=pages[-1].following), places))
+    assert pa.concat_tables([one.rows for one in pages]).equals(things.take(places))
+    assert [rows[at] for at in order_of(things, THINGS, "-n") if rows[at][2] == "none"] == [rows[at] for at in places]
 
 
 def test_the_accounts_of_the_latest_run_are_put_in_order_before_anybody_asks(found: Served) -> None:

@@ -78,13 +78,12 @@ def pinned_run(listing: Listing, cursor: str | None) -> str | None:
     return _read_cursor(listing, cursor).pinned or None if cursor else None
 
 
-def page(rows: pa.Table, listing: Listing, wanted: Wanted, *, order: Places | None = None, pinned: str = "") -> Cut:
-    """One page of the rows of a listing, in `order` (None: as they stand, which never changes).
+def page(rows: pa.Table, listing: Listing, wanted: Wanted, places: Places | None, *, pinned: str = "") -> Cut:
+    """One page of the rows of a listing at `places` (None: all as they stand, which never changes).
 
     Raises:
         Refused: the cursor is not of this listing, or its row is gone.
     """
-    places = _passing(rows, listing, wanted, order)
     total = rows.num_rows if places is None else int(places.size)
     start = wanted.at or 0
     if wanted.cursor:
@@ -96,10 +95,13 @@ def page(rows: pa.Table, listing: Listing, wanted: Wanted, *, order: Places | No
     return Cut(cut, _write_cursor(_Cursor(listing.name, pinned, last)), total, start, pinned)
 
 
-def chosen(rows: pa.Table, listing: Listing, wanted: Wanted, order: Places | None = None) -> pa.Table:
-    """All rows that pass the filters, in `order` (None: as they stand)."""
-    places = _passing(rows, listing, wanted, order)
-    return rows if places is None else rows.take(places)
+def places_of(rows: pa.Table, listing: Listing, wanted: Wanted) -> Places | None:
+    """Places of the rows that pass the filters, in the order that was asked for; None: all, as they stand.
+
+    Raises:
+        Refused: there is no such column to sort by, or it holds lists.
+    """
+    return _passing(rows, listing, wanted, None if wanted.sort is None else order_of(rows, listing, wanted.sort))
 
 
 def order_of(rows: pa.Table, listing: Listing, sort: str) -> Places:
@@ -171,9 +173,7 @@ def _passing(rows: pa.Table, listing: Listing, wanted: Wanted, order: Places | N
     if not masks:
         return order
     passes = pc.fill_null(functools.reduce(pc.and_kleene, masks), False)
-    if order is not None:
-        return order[passes.to_numpy()[order]]
-    places: Places = pc.indices_nonzero(passes).to_numpy()
+    places: Places = pc.indices_nonzero(passes).to_numpy() if order is None else order[passes.to_numpy()[order]]
     return places
 
 

@@ -151,12 +151,12 @@ class Reader:
     ) -> Response:
         """Every account seen in a run's window with its tier, accused ones first."""
         run_id = self._kept.run(ACCOUNTS, wanted, run)
-        rows, sort = self._kept.accounts(run_id), wanted.sort
-        order = None
-        if sort is not None:
-            order = self._kept.of_run(f"accounts by {sort}", run_id, lambda: paging.order_of(rows, ACCOUNTS, sort))
+        rows = self._kept.accounts(run_id)
         filters = {"tier": tier, "campaign_id": campaign_id, "queue": queue}
-        return paged(request, rows, ACCOUNTS, wanted, filters, run_id, order=order)
+        asked = _filtered(wanted, filters)
+        name = f"places of accounts: {asked.sort} {sorted(asked.equal.items())} {asked.since} {asked.until}"
+        places = self._kept.of_run(name, run_id, lambda: paging.places_of(rows, ACCOUNTS, asked))
+        return _answered(request, rows, ACCOUNTS, asked, places, run_id)
 
     def account(self, account_id: str, run: Text = None) -> Response:
         """Why an account was flagged, or that it was not: finding and campaign are null then. Tokens are text."""
@@ -236,21 +236,24 @@ def paged(
     wanted: Wanted,
     filters: dict[str, str | None],
     run_id: str = "",
-    *,
-    order: paging.Places | None = None,
 ) -> Response:
-    """One page of a listing, filtered, or all of it as a file; a filter that is None was not asked for.
+    """One page of a listing, filtered, or all of it as a file; a filter that is None was not asked for."""
+    asked = _filtered(wanted, filters)
+    return _answered(request, rows, listing, asked, paging.places_of(rows, listing, asked), run_id)
 
-    `order` is that of `wanted.sort`, where it was made before.
-    """
-    equal = {name: value for name, value in filters.items() if value is not None}
-    asked = replace(wanted, equal=equal)
-    if order is None and wanted.sort is not None:
-        order = paging.order_of(rows, listing, wanted.sort)
+
+def _filtered(wanted: Wanted, filters: dict[str, str | None]) -> Wanted:
+    return replace(wanted, equal={name: value for name, value in filters.items() if value is not None})
+
+
+def _answered(
+    request: Request, rows: pa.Table, listing: Listing, asked: Wanted, places: paging.Places | None, run_id: str
+) -> Response:
+    """The page, or the file, of the rows at `places`."""
     if asked.form is not None:
         name = f"{listing.name}-{run_id}" if run_id else listing.name
-        return exported(request, paging.chosen(rows, listing, asked, order), name, asked.form)
-    return paging.answer(request, paging.page(rows, listing, asked, order=order, pinned=run_id))
+        return exported(request, rows if places is None else rows.take(places), name, asked.form)
+    return paging.answer(request, paging.page(rows, listing, asked, places, pinned=run_id))
 
 
 def _json(value: object) -> Response:

@@ -59,7 +59,8 @@ def appeals(opened: Mapping[str, datetime], standing: Iterable[Decision], events
 
 
 def _latest(row: Mapping[str, Any]) -> datetime:
-    return max(at for at in (row["asked_at"], row["settled_at"]) if at is not None)
+    at: datetime = max(at for at in (row["asked_at"], row["settled_at"]) if at is not None)
+    return at
 
 
 def _row(
