@@ -5,7 +5,7 @@ import pytest
 
 from stillwatch.engines import Settings as EngineSettings
 from stillwatch.engines import open_engine as connect
-from stillwatch.ingest import exchanges, folded_sketches, under_one_key
+from stillwatch.ingest import call_names, exchanges, folded_sketches, under_one_key
 from stillwatch.model.table import Table
 from stillwatch.model.tables import EXCHANGE_RECORDS, EXCHANGES, PROMPT_SKETCHES
 
@@ -113,8 +113,9 @@ def joined(engine, records: list[dict[str, object]], sketches: list[dict[str, ob
     """Record key to the key of its whole call, of records and of sketches; both must agree."""
     told = engine.from_arrow(EXCHANGE_RECORDS, rows(EXCHANGE_RECORDS, records))
     drawn = engine.from_arrow(PROMPT_SKETCHES, rows(PROMPT_SKETCHES, sketches))
+    names = engine.materialize(call_names(told))
     found, seen = (
-        {one["record_key"]: one["exchange_key"] for one in engine.to_arrow(under_one_key(told, part)).to_pylist()}
+        {one["record_key"]: one["exchange_key"] for one in engine.to_arrow(under_one_key(part, names)).to_pylist()}
         for part in (told, drawn)
     )
     assert seen.items() <= found.items()

@@ -1,7 +1,7 @@
 """Raw telemetry becomes rows that may be kept: pseudonymised, redacted, sketched, without duplicates."""
 
 from stillwatch.ingest.batches import BatchReport
-from stillwatch.ingest.exchanges import exchanges, folded_sketches, under_one_key
+from stillwatch.ingest.exchanges import call_names, exchanges, folded_sketches, under_one_key
 from stillwatch.ingest.intake import Progress
 from stillwatch.ingest.memory import ingest_table
 from stillwatch.ingest.registers import ingest_account_events, ingest_accounts
@@ -12,6 +12,7 @@ __all__ = [
     "BatchReport",
     "Progress",
     "Settings",
+    "call_names",
     "exchanges",
     "folded_sketches",
     "ingest_account_events",

@@ -22,19 +22,22 @@ WORST_FIRST = ("blocked", "error", "cancelled", "ok")
 """A call that one reporter saw fail has failed."""
 
 
-def under_one_key(records: "ir.Table", rows: "ir.Table") -> "ir.Table":
-    """`rows` (records themselves, or their sketches) with the `exchange_key` of the whole call.
+def call_names(records: "ir.Table") -> "ir.Table":
+    """`exchange_key, joined_key`: keys that are an alias in records of one other call, with that call's own key.
 
-    A key that is an alias in records of one other call gives way to that call's own; one that several calls claim
-    (a trace of many, a request id that a client made up) joins nothing, and neither does that of a record with aliases
-    of its own. Which record came first changes nothing.
+    A key that several calls claim (a trace of many, a request id that a client made up) joins nothing, and neither does
+    that of a record with aliases of its own. Which record came first changes nothing. Small: materialise it.
     """
     hubs = records.filter(records.alias_keys.length() > 0).select("exchange_key", "alias_keys")
     claims = hubs.select(joined_key=hubs.exchange_key, exchange_key=hubs.alias_keys.unnest())
-    claims = claims.anti_join(hubs, "exchange_key").group_by("exchange_key")
+    claims = claims.semi_join(records, "exchange_key").anti_join(hubs, "exchange_key").group_by("exchange_key")
     claims = claims.agg(joined_key=lambda them: them.joined_key.min(), last_key=lambda them: them.joined_key.max())
-    single = claims.filter(claims.joined_key == claims.last_key).select("exchange_key", "joined_key")
-    told = rows.left_join(single, "exchange_key")
+    return claims.filter(claims.joined_key == claims.last_key).select("exchange_key", "joined_key")
+
+
+def under_one_key(rows: "ir.Table", names: "ir.Table") -> "ir.Table":
+    """Records or sketches with the `exchange_key` of the whole call, by `names` as `call_names` gives them."""
+    told = rows.left_join(names, "exchange_key")
     return told.mutate(exchange_key=told.joined_key.fill_null(told.exchange_key)).select(*rows.columns)
 
 

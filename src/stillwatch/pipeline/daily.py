@@ -140,7 +140,10 @@ def read_calls(
     if known_at is not None:
         records = records.filter(records.ingested_at < known_at)
         sketches = sketches.filter(sketches.ingested_at < known_at)
-    return ingest.under_one_key(records, records), ingest.under_one_key(records, sketches)
+    names = engine.materialize(ingest.call_names(records))
+    if not engine.to_arrow(names.limit(1)).num_rows:  # one reporter a call: nothing to join, and no cost
+        return records, sketches
+    return ingest.under_one_key(records, names), ingest.under_one_key(sketches, names)
 
 
 def midnight(day: date) -> datetime:

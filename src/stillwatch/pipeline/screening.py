@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from stillwatch.config import Config
 from stillwatch.engines import Engine, open_engine
 from stillwatch.errors import ListError
-from stillwatch.ingest import under_one_key
+from stillwatch.ingest import call_names, under_one_key
 from stillwatch.model.tables import ACCOUNT_FINDINGS, ACCOUNTS, EXCHANGE_RECORDS
 from stillwatch.pipeline.runs import latest_account_run
 from stillwatch.screening.channels import Channel, channels, doors
@@ -356,7 +356,7 @@ class Screener:
         files = snapshot.files(EXCHANGE_RECORDS, [day for day in days if day >= str(first)])
         with self._engine() as engine:
             records = engine.read(EXCHANGE_RECORDS, files)
-            return engine.to_arrow(account_uses(under_one_key(records, records), with_address=with_address))
+            return engine.to_arrow(account_uses(under_one_key(records, call_names(records)), with_address=with_address))
 
     def _flagged(self) -> frozenset[str]:
         """Accounts that the latest detection run at account level accuses or sends to review."""
