@@ -26,8 +26,8 @@ from tests.guard.objects import (
 )
 from tests.guard.planted import planted
 
-PROFILES = ("peer", "peer-strict", "public", "authority", "inbound")
 OUTBOUND = ("peer", "peer-strict", "public", "authority", "relay", "relay-strict")
+PROFILES = (*OUTBOUND, "inbound")
 
 
 def passed(guard: Guard, stix: dict[str, Any], profile: str = "peer", **fields: object) -> dict[str, Any] | None:
