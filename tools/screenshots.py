@@ -91,7 +91,12 @@ def _work(command: tuple[str, ...], environ: dict[str, str], url: str, key: str)
     with tempfile.NamedTemporaryFile("w", suffix=".csv") as events:
         events.write(f"event_id,account_id,event_time,event_name\nask-1,{account},2026-05-06T09:00:00Z,appeal_opened\n")
         events.flush()
-        subprocess.run([*command, "--quiet", "ingest", "account-events", events.name], env=environ, check=True)
+        subprocess.run(
+            [*command, "--quiet", "ingest", "account-events", events.name],
+            env=environ,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
     names = ("kind", "statement", "likelihood", "reason")
     parts = [HYPOTHESIS.format(**dict(zip(names, said, strict=True))) for said in HYPOTHESES]
     _post(f"{url}/v1/apply", key, {"policy": POLICY})
