@@ -1,22 +1,19 @@
 """`stillwatch provenance`: was this model made from ours?"""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from stillwatch.cli.context import current
 from stillwatch.cli.output import Format, Row, show_table, talk, write_json, write_rows
+from stillwatch.cli.suspect_tests import OutputFlag, PlanFlag, opened, registered_plan, test
 from stillwatch.errors import UsageError
 
 if TYPE_CHECKING:
     from stillwatch.pipeline.provenance import Provenance
-    from stillwatch.provenance.finding import Finding
     from stillwatch.provenance.probe.client import Client
-    from stillwatch.provenance.probe.plan import Registered
 
 provenance = App(
     name="provenance",
@@ -32,13 +29,10 @@ provenance = App(
     result_action="return_value",
 )
 pool = App(name="pool", help="Reference pools for passive attribution.", result_action="return_value")
-test = App(name="test", help="Run one test; its finding is written as JSON.", result_action="return_value")
 provenance.command(pool)
 provenance.command(test)
 
-OutputFlag = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 RequiredOutput = Annotated[Path, Parameter(name=["--output", "-o"])]
-PlanFlag = Annotated[Path | None, Parameter(name="--plan")]
 
 
 @provenance.command(name="plan-canaries")
@@ -69,10 +63,10 @@ def plan_canaries(
     """
     import msgspec
 
-    with _opened() as opened:
-        plan, entry = opened.plan_canaries(subjects, epoch=epoch, density=density, control_share=control_share)
+    with opened() as own:
+        plan, entry = own.plan_canaries(subjects, epoch=epoch, density=density, control_share=control_share)
         if following is not None:
-            power = opened.canary_power(plan, following=following, n_outputs=outputs, seed=seed)
+            power = own.canary_power(plan, following=following, n_outputs=outputs, seed=seed)
             talk(f"a student that follows in {following:.0%} of {outputs:,} habits is found with chance {power:.2f}")
     output.write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2))
     talk(
@@ -108,8 +102,8 @@ def seal_twins(
     from stillwatch.provenance.twins.continuation import continuation_prompts
     from stillwatch.provenance.twins.sampler import Served
 
-    with _opened() as opened:
-        client = _client(opened, endpoint, api_key_env)
+    with opened() as own:
+        client = _client(own, endpoint, api_key_env)
 
         def resample(call: Served) -> tuple[str, str]:
             system = [{"role": "system", "content": call.system}] if call.system else []
@@ -117,8 +111,8 @@ def seal_twins(
                                temperature=call.temperature, top_p=call.top_p, max_tokens=call.max_tokens)  # fmt: skip
             return reply.text, reply.model
 
-        chosen = opened.settings.twin.share if share is None else share
-        twins, refused, entry = opened.seal_twins(read_served(served), resample, chosen)
+        chosen = own.settings.twin.share if share is None else share
+        twins, refused, entry = own.seal_twins(read_served(served), resample, chosen)
     _write_lines(output, twins)
     if prefixes is not None:
         _write_lines(prefixes, continuation_prompts(twins))
@@ -166,111 +160,9 @@ def probe(plan: Path, *, endpoint: str, api_key_env: str = "", output: RequiredO
     from stillwatch.provenance.probe.plan import read_plan
 
     registered = read_plan(plan)
-    with _opened() as opened:
-        done = opened.probe(registered, _client(opened, endpoint, api_key_env), output)
+    with opened() as own:
+        done = own.probe(registered, _client(own, endpoint, api_key_env), output)
     talk(f"{done.n_asked:,} asked, {done.n_answers:,} answers in {output}; registered as {registered.digest}")
-
-
-@test.command
-def passive(
-    answers: Path, *, pool: Path, suspect: str, provider: str, year: int | None = None, seed: int = 7,
-    plan: PlanFlag = None, output: OutputFlag = None,
-) -> None:  # fmt: skip
-    """Test whether a suspect stands closer to a provider than unrelated models do (grade B).
-
-    Example: stillwatch provenance test passive answers.jsonl --pool pool --suspect s-1 --provider ours -o passive.json
-
-    Parameters
-    ----------
-    answers
-        The suspect's answers: prompt_id and output.
-    provider
-        The family in the pool that stands for us.
-    year
-        The suspect's era; references of another are left out.
-    plan
-        The registered plan that asked for the answers.
-    """
-    from stillwatch.provenance.files import as_registered, passive_from_files, registered_levels
-
-    registered = _plan(plan)
-    settings = registered_levels(current().settings().config.provenance, registered)
-    finding = passive_from_files(pool, answers, suspect=suspect, provider=provider, settings=settings, seed=seed, year=year)  # fmt: skip  # noqa: E501
-    _write(as_registered(finding, answers, registered), output)
-
-
-@test.command
-def canaries(
-    answers: Path, *, canary_plan: Path, prompts: Path | None = None, plan: PlanFlag = None, output: OutputFlag = None
-) -> None:
-    """Test whether a suspect's habits follow our secret keys, and which campaign's (grade A).
-
-    Example: stillwatch provenance test canaries answers.jsonl --canary-plan canaries.json --prompts prompts.jsonl
-
-    Parameters
-    ----------
-    answers
-        The suspect's answers: prompt_id and output; or, without --prompts, its tokens, for a token watermark.
-    canary_plan
-        What `plan-canaries` wrote.
-    prompts
-        The prompts that were answered: prompt_id and prompt. They hold no canary text.
-    plan
-        The registered plan that asked for the answers.
-    """
-    from stillwatch.provenance.canary.plan import read_canary_plan
-    from stillwatch.provenance.files import as_registered, canary_from_files, registered_levels, watermark_from_files
-
-    registered = _plan(plan)
-    committed = read_canary_plan(canary_plan)
-    with _opened() as opened:
-        opened.check_committed(committed)
-        settings = registered_levels(opened.settings, registered)
-        if prompts is None:
-            finding = watermark_from_files(committed, answers, master=opened.master, settings=settings)
-        else:
-            finding = canary_from_files(committed, answers, prompts, master=opened.master, settings=settings)
-    _write(as_registered(finding, answers, registered), output)
-
-
-@test.command
-def twins(
-    answers: Path, *, twins: list[Path], metric: Literal["logprob", "continuation", "overlap"], seed: int = 7,
-    plan: PlanFlag = None, output: OutputFlag = None,
-) -> None:  # fmt: skip
-    """Test whether a suspect stands closer to served answers than to their twins (grade A-).
-
-    Example: stillwatch provenance test twins scored.jsonl --twins twins.jsonl --metric logprob -o twins.json
-
-    Parameters
-    ----------
-    answers
-        prompt_id (the twin's call_id) with served_logprob and twin_logprob; output for `overlap` and `continuation`.
-    twins
-        What `seal-twins` wrote; name each file where there are several. The ledger must hold their seals.
-    metric
-        Fixed before the suspect was asked.
-    plan
-        The registered plan that asked for the answers.
-    """
-    from stillwatch.provenance.files import (
-        as_registered,
-        check_metric,
-        read_twins,
-        registered_levels,
-        twins_from_files,
-    )
-
-    registered = _plan(plan)
-    check_metric(metric, registered)
-    sealed = {path: read_twins(path) for path in twins}
-    with _opened() as opened:
-        for path, pairs in sealed.items():
-            opened.check_sealed(pairs, path)
-        settings = registered_levels(opened.settings, registered)
-    together = [pair for pairs in sealed.values() for pair in pairs]
-    finding = twins_from_files(together, answers, metric=metric, settings=settings, seed=seed)
-    _write(as_registered(finding, answers, registered), output)
 
 
 @provenance.command
@@ -301,8 +193,8 @@ def verdict(
         raise UsageError(
             f"a finding cannot be read ({type(error).__name__}); give what `provenance test` wrote"
         ) from error
-    with _opened() as opened:
-        conclusion = opened.conclude(suspect, read, _plan(plan))
+    with opened() as own:
+        conclusion = own.conclude(suspect, read, registered_plan(plan))
     if report is not None:
         report.write_text(section(suspect, conclusion), encoding="utf-8")
     write_json(
@@ -323,8 +215,8 @@ def verdicts(*, format: Format = "table", output: OutputFlag = None) -> None:
 
     Example: stillwatch provenance verdicts --format csv
     """
-    with _opened() as opened:
-        rows = opened.verdicts()
+    with opened() as own:
+        rows = own.verdicts()
     write_rows(rows, format, output, columns=("verdict_id", "suspect", "verdict", "tests", "e_value", "reached_at"))
 
 
@@ -343,7 +235,10 @@ def demo(*, students: Literal["ngram", "neural"] = "ngram", seed: int = 7) -> No
     from stillwatch.provenance.demo.ngram import NGrams
     from stillwatch.provenance.demo.run import demonstrate
 
-    outcomes = demonstrate(NGrams(), seed=seed) if students == "ngram" else demonstrate(Networks(), seed=seed, n_prompts=1500)  # fmt: skip  # noqa: E501
+    if students == "ngram":
+        outcomes = demonstrate(NGrams(), seed=seed)
+    else:
+        outcomes = demonstrate(Networks(), seed=seed, n_prompts=1500)
     rows: list[Row] = [
         {
             "suspect": outcome.suspect,
@@ -358,21 +253,12 @@ def demo(*, students: Literal["ngram", "neural"] = "ngram", seed: int = 7) -> No
     show_table(rows, list(rows[0]))
 
 
-@contextmanager
-def _opened() -> "Iterator[Provenance]":
-    from stillwatch.pipeline.provenance import Provenance
-    from stillwatch.python_api import now
-
-    with current().open() as watch:
-        yield Provenance(watch.workspace, watch.config, clock=now)
-
-
-def _client(opened: "Provenance", endpoint: str, api_key_env: str) -> "Client":
+def _client(own: "Provenance", endpoint: str, api_key_env: str) -> "Client":
     from stillwatch.provenance.probe.client import Client
 
     if api_key_env and api_key_env not in os.environ:
         raise UsageError(f"the environment has no {api_key_env}; export it, or leave --api-key-env out")
-    return Client(endpoint, opened.settings.probe, os.environ[api_key_env] if api_key_env else "")
+    return Client(endpoint, own.settings.probe, os.environ[api_key_env] if api_key_env else "")
 
 
 def _write_lines(path: Path, rows: "Sequence[object]") -> None:
@@ -381,22 +267,3 @@ def _write_lines(path: Path, rows: "Sequence[object]") -> None:
 
     path.touch(mode=0o600)
     path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-
-
-def _plan(path: Path | None) -> "Registered | None":
-    from stillwatch.provenance.probe.plan import read_plan
-
-    return None if path is None else read_plan(path)
-
-
-def _write(finding: "Finding", output: Path | None) -> None:
-    import msgspec
-
-    write_json(msgspec.to_builtins(finding), output)
-    talk(
-        f"{finding.test} (grade {finding.grade}): p {finding.p_value:.3g}, {finding.effect} {finding.effect_value:.3g}"
-    )
-    for refusal in finding.refusals:
-        talk(f"no answer: {refusal}")
-    for control in finding.controls:
-        talk(f"control, {control.name}: {control.n_flagged} of {control.n} flagged at {control.level:g}")
