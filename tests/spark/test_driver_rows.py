@@ -77,6 +77,7 @@ CELLS = 4096
 """Micro cells; hours and capabilities are fewer."""
 
 INVENTORY: dict[str, Callable[[Sizes], int]] = {
+    "out of pipeline.daily.read_calls": lambda s: ONE,
     "out of features.stage._spans": lambda s: s.n_days + 2,
     "out of pipeline.detection.run_inputs": lambda s: 0,  # no fitted calibration
     "out of pipeline.detection.earlier_runs": lambda s: CONFIG.detect.keep_runs,
