@@ -20,11 +20,12 @@ from stillwatch.scoring.threshold import (
     threshold_in_people,
 )
 from stillwatch.scoring.verdict import (
+    Crowd,
     HonestStanding,
+    crowd_q_values,
     false_people_bound,
     honest_standing,
     nearest_lookalikes,
-    people_q_values,
     tiers,
     window_p_values,
 )
@@ -196,16 +197,20 @@ def test_families_are_ranked_by_what_they_exceed_and_not_by_what_their_scores_ha
     assert judged(8.5, tail, people=100) == ("accuse", 2 / 6)
 
 
+def q_values(margins, sizes, honest, *, n_group_people):
+    """q of groups that are all of a run."""
+    crowd = Crowd.of(margins, np.asarray(sizes), honest.floor)
+    return crowd_q_values(margins, crowd, honest, n_group_people=n_group_people)
+
+
 def test_from_the_floor_down_every_honest_person_counts_in_q():
-    q = people_q_values(
-        standing_of([8.5, 8]), np.array([100, 100]), honest_of([9, 8], [10, 20], floor=8.0), n_group_people=600
-    )
+    q = q_values(np.array([8.5, 8]), [100, 100], honest_of([9, 8], [10, 20], floor=8.0), n_group_people=600)
     assert q == pytest.approx([200 / 600 * 11 / 100, 1.0])
 
 
 def test_q_values_are_honest_people_over_all_people_and_never_fall_with_the_margin():
     honest = honest_of([8, 9], [20, 10])
-    q = people_q_values(standing_of([10, 8.5, 8]), np.array([100, 100, 100]), honest, n_group_people=600)
+    q = q_values(np.array([10, 8.5, 8]), [100, 100, 100], honest, n_group_people=600)
     # scale 300/600; honest 0+1, 10+1, 30+1
     assert q == pytest.approx([0.5 * 1 / 100, 0.5 * 11 / 200, 0.5 * 31 / 300])
 
@@ -214,7 +219,7 @@ def test_q_values_are_honest_people_over_all_people_and_never_fall_with_the_marg
 def test_q_values_are_shares_and_monotone(groups, reference):
     margins, sizes = (np.array(column) for column in zip(*groups, strict=True))
     among = honest_of(*map(list, zip(*reference, strict=True)))
-    q = people_q_values(standing_of(margins), sizes, among, n_group_people=int(among.people.sum()))
+    q = q_values(margins, sizes, among, n_group_people=int(among.people.sum()))
     assert np.all((q > 0) & (q <= 1))
     order = np.argsort(-margins, kind="stable")
     assert np.all(np.diff(q[order]) >= 0)

@@ -79,6 +79,7 @@ class Casework:
             ("GET", DOSSIER, self.preview, one()),
             ("POST", DOSSIER, self.build, built),
             ("GET", "/v1/campaigns/{campaign_id}/attributions", self.attributions, one()),
+            ("GET", "/v1/attributions", self.every_attribution, one()),
             ("POST", "/v1/attributions", self.attribute, made),
             ("POST", "/v1/attributions/{assessment_id}", self.settle, made),
         )
@@ -131,6 +132,10 @@ class Casework:
     def attributions(self, campaign_id: str) -> Response:
         """What was written about who may be behind a campaign: competing hypotheses, and whether they stand."""
         return paging.whole({"rows": [_told(one) for one in self._kept.all(campaign_id)]})
+
+    def every_attribution(self) -> Response:
+        """What was written about who may be behind campaigns, of all of them, oldest first."""
+        return paging.whole({"rows": [_told(one) for one in self._kept.all()]})
 
     def attribute(self, request: Request, wanted: Written) -> Response:
         """Record competing hypotheses about who is behind a campaign. They stand once somebody else approves them."""

@@ -16,7 +16,6 @@ from stillwatch.pipeline.lifecycle import Custodian
 from stillwatch.pipeline.response import Responder
 from stillwatch.pipeline.screening import Screener
 from stillwatch.python_api import Stillwatch
-from stillwatch.store.attributions import Attributions
 from stillwatch.store.outbox import Outbox
 from stillwatch.store.watched import Watched
 
@@ -37,7 +36,6 @@ class Standing:
             ("/v1/watch", self.watched),
             ("/v1/policy", self.policy),
             ("/v1/holds", self.holds),
-            ("/v1/attributions", self.attributions),
             ("/v1/screening/lists", self.lists),
             ("/v1/matches", self.matches),
         )
@@ -77,11 +75,6 @@ class Standing:
         """Holds in force: cases whose accounts are kept from erasure and retention."""
         keeper = Custodian(self._watch.workspace, self._watch.config, clock=self._clock)
         return _rows([asdict(hold) for hold in keeper.holds.standing(self._clock())])
-
-    def attributions(self) -> Response:
-        """What was written about who may be behind campaigns, of all of them, oldest first."""
-        stored = Attributions(self._watch.workspace.state, self._watch.workspace.ledger).all()
-        return _rows([asdict(one) | {"stands": one.stands} for one in stored])
 
     def lists(self) -> Response:
         """The lists that accounts are screened against: days of their snapshots, entries of the latest."""

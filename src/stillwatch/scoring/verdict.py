@@ -115,12 +115,6 @@ class Crowd:
         return cls(-falling, people)
 
 
-def people_q_values(groups: Standing, sizes: IntArray, honest: HonestStanding, *, n_group_people: int) -> FloatArray:
-    """`crowd_q_values` of a run's groups among themselves."""
-    crowd = Crowd.of(groups.margins, sizes, honest.floor)
-    return crowd_q_values(groups.margins, crowd, honest, n_group_people=n_group_people)
-
-
 def crowd_q_values(margins: FloatArray, crowd: Crowd, honest: HonestStanding, *, n_group_people: int) -> FloatArray:
     """Estimated share of honest people among all people of `crowd` at this margin or above, made monotone.
 

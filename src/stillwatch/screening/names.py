@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -126,8 +125,3 @@ def sound(word: str) -> str:
 def is_particle(word: str) -> bool:
     """Whether the word comes and goes between spellings of one name."""
     return word in PARTICLES
-
-
-def words_of(names: Iterable[Name]) -> Iterable[str]:
-    """All words of all names, repeated as they occur."""
-    return (word for name in names for word in name.core)

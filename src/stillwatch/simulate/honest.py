@@ -22,7 +22,6 @@ FRAMEWORK = "framework_adopters"
 COMPANY = "company"
 _PART = 201  # of the seed path
 _N_FAVOURITES = 4
-N_LANGUAGES = 8
 _LANGUAGE_SHARES = np.cumsum([0.62, 0.08, 0.07, 0.06, 0.05, 0.04, 0.04, 0.04])
 _MAX_RATE_PER_DAY = 400.0
 # Companies: share of accounts inside one, and what they share.
