@@ -25,41 +25,46 @@ FEW = 2_000
 MANY = 1_000_000
 MOST_MIB = 700
 """What the process may grow by over the run: the lake's buffers and keys, and some chunks."""
-WORDS = (
-    b"null",
-    b"true",
-    b"-1",
-    b"1e999",
-    b'""',
-    b"[]",
-    b"{}",
-    b'"\\ud800"',
-    b"9" * 40,
-    b'"2026-04-22"',
-    b'{"a":[{}]}',
-)
+VALUES = (None, True, -1, 1e300, "", [], {}, "\ud800", int("9" * 40), "2026-04-22", {"a": [{}]}, 1_776_000_000_000)
+ID = re.compile(rb"(?<=[a-z][-_])\d+\b|(?<=[0-9a-f]{10})[0-9a-f]{6}(?=\")")
 LINES = tuple(item for item in FIXTURES if item[1].suffix in (".jsonl", ".csv"))
 WHOLE = tuple(item for item in FIXTURES if item[1].suffix == ".json")
 
 
 def mutilated(line: bytes, draw: random.Random, n: int) -> bytes:
     """One record with some of its bytes cut, flipped, doubled or replaced by a value of another type."""
-    kind = draw.randrange(8)
-    line = re.sub(rb"(?<=[a-z][-_])1\b", str(n).encode(), line, count=2)  # another id, so that it is no duplicate
-    if kind == 0 or not line:
-        return line
+    line = ID.sub(b"%06d" % n, line, count=4)  # another id, so that it is no duplicate
+    kind = draw.randrange(16)
+    if kind > 4 or not line:
+        return with_another_value(line, draw) if kind > 5 else line
     at = draw.randrange(len(line))
-    if kind == 1:
+    if kind < 2:
         return line[:at]
     if kind == 2:
         return line[:at] + bytes([draw.randrange(256)]) + line[at + 1 :]
     if kind == 3:
         return line[:at] + line[draw.randrange(len(line)) :]
-    if kind == 4:
-        return line[:at] + draw.randbytes(draw.randrange(12)).replace(b"\n", b"") + line[at:]
-    colon = line.find(b":", at)
-    end = min((place for sign in (b",", b"}") if (place := line.find(sign, colon)) >= 0), default=len(line))
-    return line if colon < 0 else line[: colon + 1] + draw.choice(WORDS) + line[end:]
+    return line[:at] + draw.randbytes(draw.randrange(12)).replace(b"\n", b"") + line[at:]
+
+
+def with_another_value(line: bytes, draw: random.Random) -> bytes:
+    """A JSON object in which one value, however deep, is left out or of another type; any other line as it is."""
+    try:
+        at = found = json.loads(line)
+    except ValueError:
+        return line
+    while isinstance(found, dict) and found:
+        key = draw.choice(sorted(at)) if isinstance(at, dict) else draw.randrange(len(at))
+        if not isinstance(at[key], dict | list) or not at[key] or draw.random() < 0.1:
+            break
+        at = at[key]
+    else:
+        return line
+    if draw.random() < 0.2:
+        del at[key]
+    else:
+        at[key] = draw.choice(VALUES)
+    return json.dumps(found).encode()
 
 
 def registers(folder: Path) -> list[tuple[str, Path]]:
